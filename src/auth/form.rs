@@ -1,0 +1,1 @@
+//! POST policy forms (S3 API Reference, "POST Object", "Creating a POST Policy").

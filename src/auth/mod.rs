@@ -1,0 +1,97 @@
+//! Who sent a request, and what they may do.
+//!
+//! Verification is in two steps, because the secret lives in the index: `claim` reads which key a
+//! request says it was signed with, [`SignedClaim::verify`] recomputes the signature with that
+//! key's secret. The same canonicaliser signs, for tests and clients. No I/O, no clock: the time
+//! is a parameter.
+
+pub mod chunked;
+pub mod form;
+pub mod policy;
+pub mod s3;
+
+use crate::model::Timestamp;
+
+/// What a request says about its sender.
+#[derive(Debug)]
+pub enum Claim {
+    /// No signature at all.
+    Anonymous,
+    /// A signature, not verified yet.
+    Signed(Box<s3::SignedClaim>),
+}
+
+/// What the signature says about the body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Payload {
+    /// The signature does not cover the body: `UNSIGNED-PAYLOAD`, presigned URLs, SigV2.
+    Unsigned,
+    /// The body must have this SHA-256.
+    Sha256([u8; 32]),
+    /// An aws-chunked body; verified chunk by chunk when it is signed.
+    Chunked(Box<chunked::Framing>),
+}
+
+/// A verified signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// What it says about the body.
+    pub payload: Payload,
+}
+
+/// How far a client's clock may be off: 15 minutes, in milliseconds (S3 "RequestTimeTooSkewed").
+pub const CLOCK_SKEW_MAX_MS: i64 = 15 * 60 * 1000;
+
+/// Why a request is not accepted as its sender's. Each dialect words it its own way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AuthError {
+    /// The Authorization header is not of any scheme we know: 400 InvalidArgument.
+    UnsupportedScheme,
+    /// More than one of header, query: 400 InvalidArgument.
+    MultipleMechanisms,
+    /// The Authorization header is broken: 400 AuthorizationHeaderMalformed with this message.
+    HeaderMalformed(String),
+    /// The presigned query is broken: 400 AuthorizationQueryParametersError with this message.
+    QueryMalformed(String),
+    /// `x-amz-content-sha256` is missing or none of the allowed words: 400 InvalidArgument / InvalidRequest with this message.
+    PayloadHashInvalid(String),
+    /// A streaming word we do not implement (SigV4a, events): 501.
+    PayloadUnsupported(String),
+    /// No Date or x-amz-date, or unreadable: 403 AccessDenied.
+    DateMissing,
+    /// The clocks differ by more than [`CLOCK_SKEW_MAX_MS`]: 403 RequestTimeTooSkewed.
+    ClockSkewed {
+        /// The request's time as it was written.
+        request_time: String,
+        /// Our time.
+        server_time: Timestamp,
+    },
+    /// A presigned URL is past its expiry: 403 AccessDenied `Request has expired`.
+    Expired {
+        /// X-Amz-Expires in seconds; `None` for SigV2.
+        expires_secs: Option<u64>,
+        /// When it expired.
+        expired: Timestamp,
+        /// Our time.
+        server_time: Timestamp,
+    },
+    /// A presigned URL from the future: 403 AccessDenied `Request is not valid yet`.
+    NotYetValid,
+    /// Headers that must be signed are not: 403 AccessDenied with their names.
+    HeadersNotSigned(Vec<String>),
+    /// No such (active) access key: 403 InvalidAccessKeyId.
+    UnknownAccessKey(String),
+    /// A security token we did not issue: 400 InvalidToken.
+    InvalidToken,
+    /// 403 SignatureDoesNotMatch, with what we computed it from.
+    SignatureMismatch {
+        /// The access key claimed.
+        access_key: String,
+        /// The string we signed.
+        string_to_sign: String,
+        /// The canonical request in it (V4 only).
+        canonical_request: Option<String>,
+        /// The signature the client sent.
+        provided: String,
+    },
+}

@@ -1,0 +1,147 @@
+//! Bytes: immutable blobs, staged, sealed, read in ranges and deleted.
+//!
+//! - A blob is visible to nobody until its id is committed to the index; the store only promises
+//!   that a [`Sealed`] blob survives a power cut.
+//! - Dropping a [`Staging`] before it is sealed leaves nothing behind.
+//! - Every block carries a checksum: a read returns the bytes that were written, or an error.
+//! - After a failed sync the store takes no more writes.
+//!
+//! The store knows nothing of objects, parts, callers or dialects.
+
+mod local;
+mod memory;
+
+pub use local::{LocalBlobs, LocalSettings};
+pub use memory::MemoryBlobs;
+
+use crate::model::ByteRange;
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Names a blob. Chosen by the caller, never used twice.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct BlobId(pub [u8; 16]);
+
+impl fmt::Display for BlobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for BlobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A blob that survives a power cut. Only [`Staging::seal`] makes one.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "a sealed blob that is not recorded is garbage"]
+pub struct Sealed {
+    blob: BlobId,
+    size: u64,
+}
+
+impl Sealed {
+    /// Its id.
+    #[must_use]
+    pub fn blob(&self) -> BlobId {
+        self.blob
+    }
+
+    /// Size in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+}
+
+/// The bytes of a read, in order, in pieces of at most 1 MiB.
+pub type BlobStream = BoxStream<'static, Result<Bytes, BlobError>>;
+
+/// A place for blobs.
+#[async_trait]
+pub trait BlobStore: Send + Sync + 'static {
+    /// Begins a blob. `size` is its expected size in bytes, when known: room is reserved for it.
+    ///
+    /// # Errors
+    /// [`BlobError::NoSpace`], [`BlobError::ReadOnly`], [`BlobError::Io`].
+    async fn stage(&self, blob: BlobId, size: Option<u64>) -> Result<Box<dyn Staging>, BlobError>;
+
+    /// Says that a sealed blob's record is committed. Until then a restart reports it as unconfirmed.
+    /// A hint: never fails and needs no sync.
+    async fn confirm(&self, blob: BlobId);
+
+    /// Sealed blobs that an earlier run did not confirm: recorded or garbage, the caller knows.
+    ///
+    /// # Errors
+    /// [`BlobError::Io`].
+    async fn unconfirmed(&self) -> Result<Vec<BlobId>, BlobError>;
+
+    /// Streams bytes of a blob. A blob being read stays readable to the end although deleted meanwhile.
+    ///
+    /// # Errors
+    /// [`BlobError::Missing`], [`BlobError::Io`]; in the stream also [`BlobError::Corrupt`]. A range
+    /// beyond the blob is `Corrupt`: the record and the blob disagree.
+    async fn read(&self, blob: BlobId, range: ByteRange) -> Result<BlobStream, BlobError>;
+
+    /// Reads all of a blob against its checksums and returns its size in bytes.
+    ///
+    /// # Errors
+    /// [`BlobError::Missing`], [`BlobError::Corrupt`], [`BlobError::Io`].
+    async fn verify(&self, blob: BlobId) -> Result<u64, BlobError>;
+
+    /// Removes a blob; removing an absent one is fine.
+    ///
+    /// # Errors
+    /// [`BlobError::ReadOnly`], [`BlobError::Io`].
+    async fn delete(&self, blob: BlobId) -> Result<(), BlobError>;
+
+    /// The sealed blobs in order of id, up to `count_max` of those after `after`.
+    ///
+    /// # Errors
+    /// [`BlobError::Io`].
+    async fn scan(&self, after: Option<BlobId>, count_max: usize) -> Result<Vec<BlobId>, BlobError>;
+
+    /// Whether writes are refused since a sync failed.
+    fn is_read_only(&self) -> bool;
+}
+
+/// A blob being written. Dropping it discards it.
+#[async_trait]
+pub trait Staging: Send {
+    /// Adds bytes at the end.
+    ///
+    /// # Errors
+    /// [`BlobError::NoSpace`], [`BlobError::ReadOnly`], [`BlobError::Io`]; the staging is then only good to drop.
+    async fn append(&mut self, bytes: Vec<Bytes>) -> Result<(), BlobError>;
+
+    /// Makes the blob durable: written, synced, published under its id, directory synced.
+    ///
+    /// # Errors
+    /// As `append`. A failed sync makes the store read-only.
+    async fn seal(self: Box<Self>) -> Result<Sealed, BlobError>;
+}
+
+/// Why the store did not do it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BlobError {
+    /// No blob of this id.
+    #[error("blob {0} is missing")]
+    Missing(BlobId),
+    /// The bytes are not those that were written.
+    #[error("blob {0} is corrupt: {1}")]
+    Corrupt(BlobId, String),
+    /// The disk is full.
+    #[error("no space left for blobs")]
+    NoSpace,
+    /// An earlier sync failed; only reads are served.
+    #[error("the blob store is read-only since a sync failed")]
+    ReadOnly,
+    /// The disk failed; for the log.
+    #[error("blob I/O failed: {0}")]
+    Io(String),
+}

@@ -1,0 +1,1 @@
+//! Commands: arguments to calls, nothing else.

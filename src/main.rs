@@ -1,0 +1,3 @@
+//! The `partway` command.
+
+fn main() {}

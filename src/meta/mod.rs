@@ -1,0 +1,98 @@
+//! The index: an ordered key-value store, and the records kept in it.
+//!
+//! [`Kv`] is the whole contract with an engine. Everything above it (key layout, record formats,
+//! invariants) is written once, in `keys` and `record`. An engine knows nothing of callers,
+//! dialects or blobs.
+
+pub mod keys;
+mod memory;
+pub mod record;
+mod rocks;
+
+pub use memory::MemoryKv;
+pub use rocks::{RocksKv, RocksSettings};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::ops::Range;
+
+/// An ordered key-value engine.
+///
+/// - Keys sort as bytes. A key's first byte is its table (see `keys`).
+/// - `commit` is serialisable: checks and writes of one commit happen at one moment, and it
+///   returns after the log that holds it has been synced (unless the operator chose less).
+/// - A successful commit is seen by every `get` and `scan` that starts after it returned.
+#[async_trait]
+pub trait Kv: Send + Sync + 'static {
+    /// The value under a key.
+    ///
+    /// # Errors
+    /// When the engine cannot read.
+    async fn get(&self, key: &[u8]) -> Result<Option<Bytes>, KvError>;
+
+    /// Up to `count_max` pairs of the range, ascending, all of one moment.
+    ///
+    /// # Errors
+    /// When the engine cannot read.
+    async fn scan(&self, range: Range<Vec<u8>>, count_max: usize) -> Result<Vec<(Bytes, Bytes)>, KvError>;
+
+    /// Applies all writes if all checks hold, or nothing. Writes apply in order; the last one to a key wins.
+    ///
+    /// # Errors
+    /// [`KvError::Conflict`] with the index of the first check that failed; otherwise the engine's fault,
+    /// after which the commit may or may not be found applied.
+    async fn commit(&self, checks: Vec<Check>, writes: Vec<Write>) -> Result<(), KvError>;
+
+    /// Whether commits are refused since an earlier one failed to reach the disk.
+    fn is_read_only(&self) -> bool;
+}
+
+/// What must hold for a commit to happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// There is no such key.
+    Absent(Vec<u8>),
+    /// There is such a key, whatever its value.
+    Present(Vec<u8>),
+    /// The key has exactly this value: unchanged since it was read.
+    Equals(Vec<u8>, Bytes),
+    /// The range holds no key.
+    EmptyRange(Range<Vec<u8>>),
+}
+
+impl Check {
+    /// That a key is as a `get` found it.
+    #[must_use]
+    pub fn unchanged(key: Vec<u8>, read: Option<Bytes>) -> Self {
+        match read {
+            Some(value) => Self::Equals(key, value),
+            None => Self::Absent(key),
+        }
+    }
+}
+
+/// One change of a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// Sets a key's value.
+    Put(Vec<u8>, Bytes),
+    /// Removes a key; removing an absent one is fine.
+    Delete(Vec<u8>),
+}
+
+/// Why the index did not do it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KvError {
+    /// A check failed; nothing was written.
+    #[error("check {0} of the commit does not hold")]
+    Conflict(usize),
+    /// An earlier sync failed; only reads are served.
+    #[error("the index is read-only since a write failed to reach the disk")]
+    ReadOnly,
+    /// The engine failed; for the log.
+    #[error("the index engine failed: {0}")]
+    Engine(String),
+    /// A record cannot be read; for the log.
+    #[error("corrupt record: {0}")]
+    Corrupt(String),
+}

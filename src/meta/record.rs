@@ -1,0 +1,265 @@
+//! What the index keeps under each key.
+//!
+//! A value is one byte of format version and then the fields in order (postcard: variable-length
+//! integers, length-prefixed text). Model types that appear here are part of the on-disk format:
+//! changing one means a new version and a reader for the old. The golden values in the tests fail
+//! when a format drifts.
+
+use crate::{
+    blob::BlobId,
+    meta::KvError,
+    model::{
+        Account, Attributes, Checksum, ChecksumAlgorithm, ChecksumType, CorsConfiguration, ETag, KeyRecord, ObjectChecksum, ObjectKey,
+        PartNumber, Tags, Timestamp, UploadId,
+    },
+};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+/// Names a bucket's life: a bucket deleted and created again has another, and none of the old rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct BucketId(pub [u8; 8]);
+
+/// Names one object's list of parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ManifestId(pub [u8; 16]);
+
+/// Orders the uploads of one part number: the highest is the part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Revision(pub u64);
+
+/// A record with its format version.
+pub trait Record: Serialize + DeserializeOwned {
+    /// The version written.
+    const VERSION: u8;
+
+    /// The value to store.
+    fn encode(&self) -> Bytes {
+        let mut value = vec![Self::VERSION];
+        value = postcard::to_extend(self, value).expect("records hold nothing that postcard cannot write");
+        value.into()
+    }
+
+    /// Reads a stored value.
+    ///
+    /// # Errors
+    /// [`KvError::Corrupt`] when the version is unknown or the fields do not fit.
+    fn decode(value: &[u8]) -> Result<Self, KvError> {
+        let corrupt = |why: &dyn std::fmt::Display| KvError::Corrupt(format!("{}: {why}", std::any::type_name::<Self>()));
+        match value.split_first() {
+            Some((&version, fields)) if version == Self::VERSION => match postcard::take_from_bytes(fields) {
+                Ok((record, [])) => Ok(record),
+                Ok((_, rest)) => Err(corrupt(&format_args!("{} bytes too many", rest.len()))),
+                Err(error) => Err(corrupt(&error)),
+            },
+            Some((version, _)) => Err(corrupt(&format_args!("format version {version}"))),
+            None => Err(corrupt(&"empty value")),
+        }
+    }
+}
+
+/// A bucket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BucketRecord {
+    /// This life of the bucket.
+    pub id: BucketId,
+    /// Whose it is.
+    pub owner: Account,
+    /// When it was created.
+    pub created: Timestamp,
+    /// The location constraint it was created with.
+    pub location: Option<String>,
+    /// Cross-origin rules.
+    pub cors: Option<CorsConfiguration>,
+    /// JSON policy document.
+    pub policy: Option<String>,
+    /// Bucket tags.
+    pub tags: Option<Tags>,
+}
+
+/// Where some bytes of a part are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extent {
+    /// In a blob file, or in the index (`D` row).
+    pub place: Place,
+    /// Which blob.
+    pub blob: BlobId,
+    /// Offset of the first byte in the blob.
+    pub offset: u64,
+    /// Number of bytes.
+    pub size: u64,
+}
+
+/// Where a blob's bytes are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Place {
+    /// In a file of the blob store.
+    File,
+    /// In the index, for small ones.
+    Index,
+}
+
+/// One part of an object's content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestPart {
+    /// Size in bytes: the sum of its extents.
+    pub size: u64,
+    /// Its checksum, of the object's algorithm.
+    pub checksum: Option<Checksum>,
+    /// Its bytes, in order; several when it was copied from parts of another object.
+    pub extents: Vec<Extent>,
+}
+
+/// An object's bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Content {
+    /// A few parts, here; none for an empty object.
+    Here(Vec<ManifestPart>),
+    /// Many parts, in [`ManifestChunk`] rows of [`MANIFEST_CHUNK_PARTS`] parts each, the last one shorter.
+    Manifest {
+        /// Their manifest.
+        id: ManifestId,
+        /// For each chunk, the object's offset after its last byte.
+        chunk_ends: Vec<u64>,
+    },
+}
+
+/// Parts in a manifest chunk: a ranged read touches one of them.
+pub const MANIFEST_CHUNK_PARTS: usize = 256;
+
+/// Up to so many parts stay in the object's own record.
+pub const PARTS_HERE_MAX: usize = 4;
+
+/// An object: its head and where its bytes are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectRecord {
+    /// Its ETag.
+    pub etag: ETag,
+    /// Size in bytes.
+    pub size: u64,
+    /// When it was written.
+    pub last_modified: Timestamp,
+    /// What it carries.
+    pub attributes: Attributes,
+    /// Its checksum.
+    pub checksum: Option<ObjectChecksum>,
+    /// CRC-64/XZ of the content.
+    pub crc64_ecma: u64,
+    /// How many parts it was completed with; `None` when written in one piece.
+    pub part_count: Option<u16>,
+    /// Its bytes.
+    pub content: Content,
+}
+
+/// A run of an object's parts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestChunk {
+    /// The object's offset at its first byte.
+    pub start: u64,
+    /// Its parts.
+    pub parts: Vec<ManifestPart>,
+}
+
+/// An open multipart upload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UploadRecord {
+    /// Who began it.
+    pub initiator: Account,
+    /// When.
+    pub initiated: Timestamp,
+    /// What the object will carry.
+    pub attributes: Attributes,
+    /// The declared checksum algorithm and type.
+    pub checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
+}
+
+/// One acknowledged upload of a part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartRecord {
+    /// MD5 of its bytes: its ETag.
+    pub md5: [u8; 16],
+    /// Size in bytes.
+    pub size: u64,
+    /// When it was acknowledged.
+    pub last_modified: Timestamp,
+    /// The checksum it came with.
+    pub checksum: Option<Checksum>,
+    /// CRC-64/NVME.
+    pub crc64_nvme: u64,
+    /// CRC-64/XZ.
+    pub crc64_ecma: u64,
+    /// Its bytes.
+    pub extents: Vec<Extent>,
+}
+
+/// What a completed upload leaves, so that a replay gets the same answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CompletedRecord {
+    /// The bucket it was in.
+    pub bucket: BucketId,
+    /// The key it was for.
+    pub key: ObjectKey,
+    /// SHA-256 of the list it was completed with.
+    pub list_digest: [u8; 32],
+    /// The object's ETag.
+    pub etag: ETag,
+    /// The object's size in bytes.
+    pub size: u64,
+    /// The object's checksum.
+    pub checksum: Option<ObjectChecksum>,
+    /// The object's CRC-64/XZ.
+    pub crc64_ecma: u64,
+}
+
+/// A live blob file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlobRecord {
+    /// Size in bytes.
+    pub size: u64,
+    /// How many extents refer to it, at least 1: parts, objects, and work on the to-do list that has yet to let go.
+    pub holders: u32,
+}
+
+/// Work that a commit leaves for later. A line is removed in the commit that finishes it, so a crash repeats work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Todo {
+    /// An object was overwritten or deleted: let go of its bytes.
+    ReleaseContent(Content),
+    /// An upload ended: remove its part rows and let go of the bytes of all but the kept parts.
+    EndUpload {
+        /// The upload.
+        upload: UploadId,
+        /// The revisions that became the object, ascending; empty after an abort.
+        kept: Vec<(PartNumber, Revision)>,
+    },
+    /// The retention of a completed upload's answer is over.
+    ForgetCompleted(UploadId),
+}
+
+impl Record for BucketRecord {
+    const VERSION: u8 = 1;
+}
+impl Record for ObjectRecord {
+    const VERSION: u8 = 1;
+}
+impl Record for ManifestChunk {
+    const VERSION: u8 = 1;
+}
+impl Record for UploadRecord {
+    const VERSION: u8 = 1;
+}
+impl Record for PartRecord {
+    const VERSION: u8 = 1;
+}
+impl Record for CompletedRecord {
+    const VERSION: u8 = 1;
+}
+impl Record for BlobRecord {
+    const VERSION: u8 = 1;
+}
+impl Record for Todo {
+    const VERSION: u8 = 1;
+}
+impl Record for KeyRecord {
+    const VERSION: u8 = 1;
+}

@@ -1,0 +1,181 @@
+//! Why an operation did not succeed: one list for both dialects, each of which maps every variant.
+
+use super::*;
+
+/// A reason that a caller would act on. Texts for people are the dialect's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The caller may not do this.
+    AccessDenied,
+    /// No such bucket.
+    NoSuchBucket(Bucket),
+    /// The bucket exists and is the caller's.
+    BucketAlreadyOwnedByYou(Bucket),
+    /// The bucket exists and is somebody else's.
+    BucketAlreadyExists(Bucket),
+    /// The bucket still holds objects or open uploads.
+    BucketNotEmpty(Bucket),
+    /// No object under this key.
+    NoSuchKey(ObjectKey),
+    /// No upload of this id for this key: never was, completed, or aborted.
+    NoSuchUpload(String),
+    /// `key-marker` has no upload of the given `upload-id-marker`.
+    UnknownUploadIdMarker(String),
+    /// The bucket has no CORS rules.
+    NoSuchCorsConfiguration(Bucket),
+    /// The bucket has no policy.
+    NoSuchBucketPolicy(Bucket),
+    /// The bucket has no tags.
+    NoSuchTagSet(Bucket),
+    /// Configuration of this kind is not set, because it cannot be.
+    NoSuchConfiguration(Bucket, AbsentConfiguration),
+    /// The policy document is not one; the text says why.
+    MalformedPolicy(String),
+
+    /// The list to complete with is empty.
+    NoParts,
+    /// The list to complete with is not strictly ascending.
+    PartsOutOfOrder {
+        /// The upload.
+        upload_id: UploadId,
+    },
+    /// A listed part was never uploaded, or has another ETag or checksum.
+    PartInvalid {
+        /// The upload.
+        upload_id: UploadId,
+        /// The part.
+        number: PartNumber,
+        /// The ETag the caller listed.
+        etag: ETag,
+    },
+    /// A part other than the last is below the dialect's minimum.
+    PartTooSmall {
+        /// The part.
+        number: PartNumber,
+        /// Its ETag.
+        etag: ETag,
+        /// Its size in bytes.
+        size: u64,
+        /// The minimum in bytes.
+        size_min: u64,
+    },
+    /// The body or the completed object is larger than the dialect allows.
+    TooLarge {
+        /// Size in bytes, as far as known.
+        size: u64,
+        /// The maximum in bytes.
+        size_max: u64,
+    },
+    /// A POST form's file is smaller than its policy's content-length-range asks for.
+    FormFileTooSmall {
+        /// Size in bytes.
+        size: u64,
+        /// The minimum in bytes.
+        size_min: u64,
+    },
+    /// `x-amz-mp-object-size` differs from the sum of the parts.
+    ObjectSizeMismatch {
+        /// What the caller expected, in bytes.
+        expected: u64,
+        /// What the parts add up to, in bytes.
+        actual: u64,
+    },
+
+    /// The body ended early or went on too long.
+    IncompleteBody,
+    /// The client did not send for too long.
+    BodyTimeout,
+    /// The body's framing (aws-chunked, multipart form) is broken.
+    MalformedBody,
+    /// A chunk's or trailer's signature is wrong.
+    ChunkSignatureMismatch,
+    /// The trailer is malformed or not the one announced.
+    MalformedTrailer,
+    /// The trailer's checksum is not a value of its algorithm.
+    InvalidTrailerChecksum(ChecksumAlgorithm),
+    /// Content-MD5 is not the body's MD5.
+    Md5Mismatch {
+        /// What the client sent.
+        expected: [u8; 16],
+        /// What the body has.
+        actual: [u8; 16],
+    },
+    /// The signed payload hash is not the body's SHA-256.
+    Sha256Mismatch {
+        /// What the client sent.
+        expected: [u8; 32],
+        /// What the body has.
+        actual: [u8; 32],
+    },
+    /// A checksum is not the body's.
+    ChecksumMismatch(ChecksumAlgorithm),
+    /// The upload was declared with one algorithm and the part comes with another, or none.
+    ChecksumAlgorithmMismatch {
+        /// What the upload declared.
+        expected: ChecksumAlgorithm,
+        /// What the part came with.
+        actual: Option<ChecksumAlgorithm>,
+    },
+    /// Completing a COMPOSITE upload without the checksum of this part.
+    PartChecksumMissing {
+        /// The part.
+        number: PartNumber,
+        /// The upload's algorithm.
+        algorithm: ChecksumAlgorithm,
+    },
+    /// Completing with a part checksum of another algorithm than the upload's.
+    PartChecksumMismatch {
+        /// The part.
+        number: PartNumber,
+        /// What the caller listed.
+        algorithm: ChecksumAlgorithm,
+    },
+    /// Completing with another checksum type than the upload's.
+    ChecksumTypeMismatch {
+        /// What the upload declared.
+        declared: ChecksumType,
+    },
+
+    /// If-Match, If-None-Match or If-Unmodified-Since does not hold; the text is the header's name.
+    PreconditionFailed(&'static str),
+    /// A read whose If-None-Match or If-Modified-Since says the client has it already.
+    NotModified {
+        /// The current ETag.
+        etag: ETag,
+        /// When it was written.
+        last_modified: Timestamp,
+    },
+    /// A conditional write lost to a concurrent one.
+    ConditionalConflict(ObjectKey),
+    /// The range lies outside the object.
+    RangeNotSatisfiable {
+        /// The object's size in bytes.
+        size: u64,
+    },
+    /// The object has not so many parts.
+    NoSuchPart {
+        /// What was asked for.
+        number: PartNumber,
+        /// How many it has.
+        count: u16,
+    },
+    /// `x-amz-copy-source-range` lies outside the source.
+    CopyRangeInvalid {
+        /// The source's size in bytes.
+        size: u64,
+    },
+    /// A copy onto itself that changes nothing.
+    CopyOntoItself,
+    /// The source is larger than one copy may move.
+    CopySourceTooLarge {
+        /// The maximum in bytes.
+        size_max: u64,
+    },
+
+    /// Too much at once; come back later.
+    SlowDown,
+    /// The server is shutting down, or its disk no longer accepts writes.
+    Unavailable,
+    /// A fault of ours. The detail is in the log, not here.
+    Internal,
+}

@@ -1,0 +1,34 @@
+//! The vocabulary of the gateway: plain data that every other module speaks.
+//!
+//! No I/O, no async, no HTTP, no XML. Values are parsed at the edge into these types, so that a
+//! `PartNumber` or an `ObjectKey` in hand is proof that it is a legal one.
+
+mod caller;
+mod checksum;
+mod condition;
+mod cors;
+mod etag;
+mod failure;
+mod limits;
+mod names;
+mod object;
+mod operation;
+mod outcome;
+mod range;
+mod time;
+mod upload;
+
+pub use caller::{Account, Caller, KeyRecord, KeyStatus};
+pub use checksum::{Checksum, ChecksumAlgorithm, ChecksumType, ObjectChecksum};
+pub use condition::{ETagCondition, ReadConditions, WriteConditions};
+pub use cors::{CorsConfiguration, CorsRule};
+pub use etag::ETag;
+pub use failure::Failure;
+pub use limits::Limits;
+pub use names::{Bucket, ObjectKey, ObjectRef};
+pub use object::{Attributes, SystemHeaders, Tags, UserMetadata};
+pub use operation::*;
+pub use outcome::*;
+pub use range::{ByteRange, RangeRequest, Selection};
+pub use time::Timestamp;
+pub use upload::{CompletedPart, PartList, PartListError, PartNumber, UploadId};

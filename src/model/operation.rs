@@ -1,0 +1,308 @@
+//! What a request asks for, once its dialect has been decoded. Bodies travel beside it.
+
+use super::*;
+
+/// What the client said about the body that follows, so that it can be verified while it arrives.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BodyClaims {
+    /// Size of the decoded body in bytes, when told.
+    pub size: Option<u64>,
+    /// Content-MD5.
+    pub md5: Option<[u8; 16]>,
+    /// SHA-256 of the body, from the signature's payload hash.
+    pub sha256: Option<[u8; 32]>,
+    /// A checksum given in a header.
+    pub checksum: Option<Checksum>,
+    /// A checksum announced for the trailer; its value comes after the last byte.
+    pub trailer: Option<ChecksumAlgorithm>,
+}
+
+impl BodyClaims {
+    /// The checksum algorithm the client chose, wherever the value comes.
+    #[must_use]
+    pub fn checksum_algorithm(&self) -> Option<ChecksumAlgorithm> {
+        self.checksum.as_ref().map(Checksum::algorithm).or(self.trailer)
+    }
+}
+
+/// Copy the source's, or replace by what the request says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Directive<T> {
+    /// Take it from the source.
+    Copy,
+    /// Use this.
+    Replace(T),
+}
+
+/// Every operation of both dialects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the variants are named after the S3 API's operations")]
+pub enum Operation {
+    ListBuckets(ListBuckets),
+    CreateBucket(CreateBucket),
+    HeadBucket(Bucket),
+    DeleteBucket(Bucket),
+    GetBucketLocation(Bucket),
+    GetBucketVersioning(Bucket),
+    GetBucketAcl(Bucket),
+    GetBucketCors(Bucket),
+    PutBucketCors(Bucket, CorsConfiguration),
+    DeleteBucketCors(Bucket),
+    GetBucketPolicy(Bucket),
+    GetBucketPolicyStatus(Bucket),
+    PutBucketPolicy(Bucket, String),
+    DeleteBucketPolicy(Bucket),
+    GetBucketTagging(Bucket),
+    PutBucketTagging(Bucket, Tags),
+    DeleteBucketTagging(Bucket),
+    /// A read of bucket configuration that cannot be set here, so is always absent.
+    GetAbsentBucketConfiguration(Bucket, AbsentConfiguration),
+    ListObjects(ListObjects),
+    ListObjectVersions(ListObjectVersions),
+    DeleteObjects(DeleteObjects),
+    PutObject(PutObject),
+    GetObject(ReadObject),
+    HeadObject(ReadObject),
+    DeleteObject(DeleteObject),
+    CopyObject(CopyObject),
+    GetObjectAttributes(GetObjectAttributes),
+    GetObjectAcl(ObjectRef),
+    GetObjectTagging(ObjectRef),
+    PutObjectTagging(ObjectRef, Tags),
+    DeleteObjectTagging(ObjectRef),
+    CreateMultipartUpload(CreateMultipartUpload),
+    UploadPart(UploadPart),
+    UploadPartCopy(UploadPartCopy),
+    CompleteMultipartUpload(CompleteMultipartUpload),
+    AbortMultipartUpload(ObjectRef, UploadId),
+    ListParts(ListParts),
+    ListMultipartUploads(ListMultipartUploads),
+}
+
+/// Bucket configuration that does not exist here yet: reading it answers "not configured".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "named after S3's sub-resources")]
+pub enum AbsentConfiguration {
+    Lifecycle,
+    Website,
+    Encryption,
+    ObjectLock,
+    PublicAccessBlock,
+    OwnershipControls,
+    Replication,
+}
+
+/// S3 ListBuckets, OSS GetService.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListBuckets {
+    /// Only names that start so.
+    pub prefix: String,
+    /// Only names after this one.
+    pub after: Option<String>,
+    /// Page size.
+    pub count_max: usize,
+}
+
+/// S3 CreateBucket, OSS PutBucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateBucket {
+    /// The new bucket.
+    pub bucket: Bucket,
+    /// The location constraint the client sent; kept and reported, never acted on.
+    pub location: Option<String>,
+}
+
+/// S3 ListObjects v1 and v2, OSS GetBucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListObjects {
+    /// Where.
+    pub bucket: Bucket,
+    /// Only keys that start so.
+    pub prefix: String,
+    /// Keys are rolled up at its first occurrence after the prefix; empty means no rolling up.
+    pub delimiter: String,
+    /// Only entries (keys and common prefixes) that sort after this; from marker, start-after or token.
+    pub after: Option<String>,
+    /// Page size: keys and common prefixes together.
+    pub count_max: usize,
+}
+
+/// S3 ListObjectVersions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListObjectVersions {
+    /// Where.
+    pub bucket: Bucket,
+    /// Only keys that start so.
+    pub prefix: String,
+    /// As in [`ListObjects`].
+    pub delimiter: String,
+    /// Only entries that sort after this key.
+    pub key_marker: Option<String>,
+    /// Page size.
+    pub count_max: usize,
+}
+
+/// S3 DeleteObjects, OSS DeleteMultipleObjects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeleteObjects {
+    /// Where.
+    pub bucket: Bucket,
+    /// At most 1,000; each with the ETag it must have, when told.
+    pub objects: Vec<(ObjectKey, Option<ETagCondition>)>,
+}
+
+/// S3 PutObject and POST Object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PutObject {
+    /// What to write.
+    pub object: ObjectRef,
+    /// What it carries.
+    pub attributes: Attributes,
+    /// What must hold for the write to happen.
+    pub conditions: WriteConditions,
+    /// What the client said about the bytes.
+    pub claims: BodyClaims,
+}
+
+/// S3 GetObject and HeadObject.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadObject {
+    /// What to read.
+    pub object: ObjectRef,
+    /// Which bytes.
+    pub selection: Selection,
+    /// When.
+    pub conditions: ReadConditions,
+}
+
+/// S3 DeleteObject.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeleteObject {
+    /// What to delete.
+    pub object: ObjectRef,
+    /// If-Match.
+    pub if_match: Option<ETagCondition>,
+}
+
+/// S3 CopyObject.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopyObject {
+    /// What to copy.
+    pub source: ObjectRef,
+    /// Conditions on the source; a failed one is 412.
+    pub source_conditions: ReadConditions,
+    /// Where to.
+    pub target: ObjectRef,
+    /// Conditions on the target.
+    pub conditions: WriteConditions,
+    /// System headers and user metadata: x-amz-metadata-directive.
+    pub metadata: Directive<(SystemHeaders, UserMetadata)>,
+    /// x-amz-tagging-directive.
+    pub tags: Directive<Tags>,
+    /// Storage class of the copy (never taken from the source).
+    pub storage_class: Option<String>,
+    /// x-amz-checksum-algorithm: compute this one for the copy.
+    pub checksum_algorithm: Option<ChecksumAlgorithm>,
+}
+
+/// S3 GetObjectAttributes. Which attributes are shown is the dialect's matter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GetObjectAttributes {
+    /// Of what.
+    pub object: ObjectRef,
+    /// Parts with a higher ordinal than this.
+    pub part_number_marker: u32,
+    /// Page size.
+    pub parts_max: usize,
+}
+
+/// S3 CreateMultipartUpload, OSS InitiateMultipartUpload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateMultipartUpload {
+    /// What it will become.
+    pub object: ObjectRef,
+    /// What it will carry.
+    pub attributes: Attributes,
+    /// The declared checksum algorithm and type; `None` when the client declared none.
+    pub checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
+}
+
+/// S3 and OSS UploadPart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UploadPart {
+    /// The upload's object.
+    pub object: ObjectRef,
+    /// The upload.
+    pub upload_id: UploadId,
+    /// Which part.
+    pub part_number: PartNumber,
+    /// What the client said about the bytes.
+    pub claims: BodyClaims,
+}
+
+/// S3 and OSS UploadPartCopy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UploadPartCopy {
+    /// The upload's object.
+    pub object: ObjectRef,
+    /// The upload.
+    pub upload_id: UploadId,
+    /// Which part.
+    pub part_number: PartNumber,
+    /// What to copy.
+    pub source: ObjectRef,
+    /// Inclusive first and last offset, first ≤ last; `None` copies all of it.
+    pub source_range: Option<(u64, u64)>,
+    /// Conditions on the source; a failed one is 412.
+    pub source_conditions: ReadConditions,
+}
+
+/// S3 and OSS CompleteMultipartUpload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompleteMultipartUpload {
+    /// The upload's object.
+    pub object: ObjectRef,
+    /// The upload.
+    pub upload_id: UploadId,
+    /// The list as sent; its order is checked after the upload's existence.
+    pub parts: Vec<CompletedPart>,
+    /// Conditions on what stands under the key.
+    pub conditions: WriteConditions,
+    /// x-amz-mp-object-size.
+    pub object_size: Option<u64>,
+    /// The value the whole object must have: x-amz-checksum-*. For a composite one the part count
+    /// after the dash is checked by the dialect's decoder being given it here.
+    pub checksum: Option<ObjectChecksum>,
+    /// x-amz-checksum-type.
+    pub checksum_type: Option<ChecksumType>,
+}
+
+/// S3 and OSS ListParts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListParts {
+    /// The upload's object.
+    pub object: ObjectRef,
+    /// The upload.
+    pub upload_id: UploadId,
+    /// Only part numbers above this.
+    pub part_number_marker: u32,
+    /// Page size.
+    pub count_max: usize,
+}
+
+/// S3 and OSS ListMultipartUploads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListMultipartUploads {
+    /// Where.
+    pub bucket: Bucket,
+    /// Only keys that start so.
+    pub prefix: String,
+    /// As in [`ListObjects`].
+    pub delimiter: String,
+    /// Only keys after this one, or with `upload_id_marker` also this key's later uploads.
+    pub key_marker: Option<String>,
+    /// Ignored without `key_marker`. Text, because one that is no upload id is an error of its own.
+    pub upload_id_marker: Option<String>,
+    /// Page size: uploads and common prefixes together.
+    pub count_max: usize,
+}

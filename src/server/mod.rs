@@ -1,0 +1,1 @@
+//! Listening, the request pipeline, bodies and draining.

@@ -1,0 +1,1 @@
+//! What tests share: conformance suites, faulty wrappers, a raw-socket client.
