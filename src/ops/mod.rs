@@ -4,13 +4,33 @@
 //! already; what they return is data. A handler whose caller hangs up either leaves nothing behind
 //! (uploads) or runs on to its end (complete, abort, delete).
 
+mod bucket_config;
+mod buckets;
+mod complete_multipart_upload;
+mod copy_object;
+mod delete_objects;
+mod dispatch;
+mod gateway;
+mod get_object;
+mod ingest;
+mod inspect;
+mod keys;
+mod list_objects;
+mod list_parts;
+mod list_uploads;
+mod multipart;
+mod object_attributes;
+mod object_tagging;
+mod put_object;
+mod reap;
+mod upload_part;
+mod upload_part_copy;
+
+pub use gateway::Gateway;
+
 use crate::{
-    blob::{BlobError, BlobStore},
-    meta::Kv,
-    model::{
-        Account, Bucket, Caller, Checksum, CorsConfiguration, Failure, KeyRecord, KeyStatus, Limits, ObjectKey, Operation, Outcome,
-        Timestamp, UploadId,
-    },
+    blob::BlobError,
+    model::{Account, Bucket, Caller, Checksum, CorsConfiguration, Failure, Limits, ObjectKey, Operation, Outcome, Timestamp, UploadId},
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -127,114 +147,4 @@ pub struct VerifyReport {
     pub bytes: u64,
     /// What is wrong, a line each; empty when all is well.
     pub problems: Vec<String>,
-}
-
-/// The operations over an index and a blob store.
-pub struct Gateway {}
-
-impl Gateway {
-    /// A gateway over these stores.
-    #[must_use]
-    pub fn new(_kv: Arc<dyn Kv>, _blobs: Arc<dyn BlobStore>, _settings: GatewaySettings, _environment: Environment) -> Arc<Self> {
-        todo!()
-    }
-
-    /// Settles what an earlier run left half-done: sealed blobs without a record are removed. Called once, before serving.
-    ///
-    /// # Errors
-    /// When the stores cannot be read.
-    pub async fn recover(&self) -> Result<(), Failure> {
-        todo!()
-    }
-
-    /// Carries out an operation.
-    ///
-    /// # Errors
-    /// Every reason it did not succeed.
-    pub async fn execute(self: &Arc<Self>, _request: Request, _body: Option<Box<dyn Body>>) -> Result<Reply, Failure> {
-        todo!()
-    }
-
-    /// What must be known of a bucket to admit a request; `None` when there is none.
-    ///
-    /// # Errors
-    /// When the index cannot be read.
-    pub async fn bucket_access(&self, _bucket: &Bucket) -> Result<Option<BucketAccess>, Failure> {
-        todo!()
-    }
-
-    /// Works off what is due on the to-do list; returns the number of lines done. Called every few seconds.
-    ///
-    /// # Errors
-    /// When the stores fail.
-    pub async fn reap(&self) -> Result<usize, Failure> {
-        todo!()
-    }
-
-    /// Waits for work that runs on although its caller hung up.
-    pub async fn drain(&self) {
-        todo!()
-    }
-
-    /// Whether writes are refused since a sync failed.
-    #[must_use]
-    pub fn is_read_only(&self) -> bool {
-        todo!()
-    }
-
-    /// The open uploads of all buckets, oldest first within a key, up to `count_max`.
-    ///
-    /// # Errors
-    /// When the index cannot be read.
-    pub async fn open_uploads(&self, _count_max: usize) -> Result<Vec<OpenUpload>, Failure> {
-        todo!()
-    }
-
-    /// Checks that every record has its bytes with the right digest and that no bytes are orphaned.
-    ///
-    /// # Errors
-    /// When the stores cannot be read at all.
-    pub async fn verify(&self) -> Result<VerifyReport, Failure> {
-        todo!()
-    }
-
-    /// The key of this id.
-    ///
-    /// # Errors
-    /// When the index cannot be read.
-    pub async fn key(&self, _access_key: &str) -> Result<Option<KeyRecord>, Failure> {
-        todo!()
-    }
-
-    /// All keys, by id.
-    ///
-    /// # Errors
-    /// When the index cannot be read.
-    pub async fn keys(&self) -> Result<Vec<KeyRecord>, Failure> {
-        todo!()
-    }
-
-    /// Adds a key; `false` when there is one of this id already.
-    ///
-    /// # Errors
-    /// When the index cannot be written.
-    pub async fn create_key(&self, _key: &KeyRecord) -> Result<bool, Failure> {
-        todo!()
-    }
-
-    /// Enables or disables a key; `false` when there is none.
-    ///
-    /// # Errors
-    /// When the index cannot be written.
-    pub async fn set_key_status(&self, _access_key: &str, _status: KeyStatus) -> Result<bool, Failure> {
-        todo!()
-    }
-
-    /// Removes a key; `false` when there is none.
-    ///
-    /// # Errors
-    /// When the index cannot be written.
-    pub async fn delete_key(&self, _access_key: &str) -> Result<bool, Failure> {
-        todo!()
-    }
 }

@@ -1,0 +1,137 @@
+//! The gateway: what every operation works on, and the few steps that all of them share.
+
+use super::{BucketAccess, Environment, GatewaySettings};
+use crate::{
+    blob::{BlobError, BlobId, BlobStore},
+    meta::{
+        Check, Kv, KvError, Write, keys,
+        record::{BucketRecord, Record},
+    },
+    model::{Bucket, Failure, Timestamp},
+};
+use bytes::Bytes;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+/// How often a commit that lost a race is tried again before the caller is told to slow down.
+pub(super) const COMMIT_TRIES_MAX: usize = 64;
+
+/// The operations over an index and a blob store.
+pub struct Gateway {
+    pub(super) kv: Arc<dyn Kv>,
+    pub(super) blobs: Arc<dyn BlobStore>,
+    pub(super) settings: GatewaySettings,
+    environment: Environment,
+    /// Orders revisions and to-do lines of this process; never goes back.
+    sequence: AtomicU64,
+}
+
+/// A bucket's record with its row as it was read, so that a commit can check that it has not changed.
+pub(super) struct LoadedBucket {
+    pub(super) record: BucketRecord,
+    pub(super) unchanged: Check,
+}
+
+impl Gateway {
+    /// A gateway over these stores.
+    #[must_use]
+    pub fn new(kv: Arc<dyn Kv>, blobs: Arc<dyn BlobStore>, settings: GatewaySettings, environment: Environment) -> Arc<Self> {
+        Arc::new(Self { kv, blobs, settings, environment, sequence: AtomicU64::new(0) })
+    }
+
+    /// Whether writes are refused since a sync failed.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.kv.is_read_only() || self.blobs.is_read_only()
+    }
+
+    /// What must be known of a bucket to admit a request; `None` when there is none.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub async fn bucket_access(&self, bucket: &Bucket) -> Result<Option<BucketAccess>, Failure> {
+        match self.load_bucket(bucket).await {
+            Ok(LoadedBucket { record, .. }) => Ok(Some(BucketAccess { owner: record.owner, policy: record.policy, cors: record.cors })),
+            Err(Failure::NoSuchBucket(_)) => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    pub(super) async fn load_bucket(&self, bucket: &Bucket) -> Result<LoadedBucket, Failure> {
+        let row = keys::bucket(bucket);
+        let value = self.get(&row).await?.ok_or_else(|| Failure::NoSuchBucket(bucket.clone()))?;
+        Ok(LoadedBucket { record: decode(&value)?, unchanged: Check::Equals(row, value) })
+    }
+
+    pub(super) async fn get(&self, row: &[u8]) -> Result<Option<Bytes>, Failure> {
+        self.kv.get(row).await.map_err(index_failure)
+    }
+
+    pub(super) async fn scan(&self, range: std::ops::Range<Vec<u8>>, count_max: usize) -> Result<Vec<(Bytes, Bytes)>, Failure> {
+        self.kv.scan(range, count_max).await.map_err(index_failure)
+    }
+
+    /// Commits; `Ok(Some(index))` is the check that did not hold.
+    pub(super) async fn commit(&self, checks: Vec<Check>, writes: Vec<Write>) -> Result<Option<usize>, Failure> {
+        match self.kv.commit(checks, writes).await {
+            Ok(()) => Ok(None),
+            Err(KvError::Conflict(index)) => Ok(Some(index)),
+            Err(error) => Err(index_failure(error)),
+        }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        (self.environment.now)()
+    }
+
+    pub(super) fn random<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        (self.environment.random)(&mut bytes);
+        bytes
+    }
+
+    /// A fresh blob id: 48 bits of milliseconds and 80 random ones.
+    pub(super) fn new_blob_id(&self) -> BlobId {
+        let mut id = self.random();
+        id[..6].copy_from_slice(&self.now().millis().cast_unsigned().to_be_bytes()[2..]);
+        BlobId(id)
+    }
+
+    /// A number above every one handed out before, also by earlier runs as long as the clock did not go
+    /// back by more than a run lasted: microseconds since the epoch, or one more than the last.
+    pub(super) fn next_sequence(&self) -> u64 {
+        let now = self.now().millis().max(0).cast_unsigned().saturating_mul(1000);
+        let last = self.sequence.fetch_update(Ordering::AcqRel, Ordering::Acquire, |last| Some(last.saturating_add(1).max(now)));
+        last.unwrap_or_else(|last| last).saturating_add(1).max(now)
+    }
+}
+
+/// Reads a record; what cannot be read is our fault, told to the log.
+pub(super) fn decode<R: Record>(value: &[u8]) -> Result<R, Failure> {
+    R::decode(value).map_err(index_failure)
+}
+
+/// The caller's view of an index error.
+pub(super) fn index_failure(error: KvError) -> Failure {
+    match error {
+        KvError::Conflict(_) => Failure::SlowDown,
+        KvError::ReadOnly => Failure::Unavailable,
+        KvError::Engine(_) | KvError::Corrupt(_) => {
+            tracing::error!(%error, "index");
+            Failure::Internal
+        }
+    }
+}
+
+/// The caller's view of a blob store error.
+pub(super) fn blob_failure(error: BlobError) -> Failure {
+    match error {
+        BlobError::ReadOnly | BlobError::NoSpace => Failure::Unavailable,
+        BlobError::Missing(_) | BlobError::Corrupt(..) | BlobError::Io(_) => {
+            tracing::error!(%error, "blob store");
+            Failure::Internal
+        }
+    }
+}
