@@ -1,5 +1,15 @@
 //! Listening, the request pipeline, bodies and draining.
 
+mod body;
+mod completion;
+mod connection;
+mod counted;
+mod form;
+mod health;
+mod ids;
+mod listen;
+mod reply;
+
 use crate::{
     model::{KeyRecord, Limits},
     ops::Gateway,
