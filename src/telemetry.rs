@@ -39,8 +39,7 @@ pub enum TelemetryError {
 /// # Errors
 /// For a level that is none, and when called twice.
 pub fn init_logs(level: &str, format: LogFormat) -> Result<(), TelemetryError> {
-    let filter =
-        EnvFilter::try_new(level).map_err(|error| TelemetryError::Level { level: level.to_owned(), reason: error.to_string() })?;
+    let filter = EnvFilter::try_new(level).map_err(|error| TelemetryError::Level { level: level.to_owned(), reason: error.to_string() })?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let done = match format {
         LogFormat::Text => lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),

@@ -12,13 +12,24 @@ use crate::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
-use std::{collections::VecDeque, sync::atomic::Ordering, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    time::Duration,
+};
+
+/// What is read of a body that nobody wants, to save its connection. Bytes, and time.
+const DISCARD_SIZE_MAX: u64 = 1 << 20;
+const DISCARD_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// A body as HTTP delivers it: frames, each within a timeout.
 pub(super) struct Frames<B> {
     body: B,
     timeout: Duration,
     count: ByteCounter,
+    /// Whether the body has been asked for, so that the client may have been told to go on.
+    asked: bool,
+    ended: bool,
 }
 
 impl<B> Frames<B>
@@ -27,15 +38,19 @@ where
 {
     /// The frames of `body`, each of which may take as long as `timeout`; `count` counts their bytes.
     pub(super) fn new(body: B, timeout: Duration, count: ByteCounter) -> Self {
-        Self { body, timeout, count }
+        Self { body, timeout, count, asked: false, ended: false }
     }
 
     /// The next bytes, not empty; `None` after the last.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        self.asked = true;
         loop {
             let frame = tokio::time::timeout(self.timeout, self.body.frame()).await.map_err(|_| Failure::BodyTimeout)?;
             match frame {
-                None => return Ok(None),
+                None => {
+                    self.ended = true;
+                    return Ok(None);
+                }
                 // The connection ended early or its HTTP framing is broken; nobody can tell more than that.
                 Some(Err(_)) => return Err(Failure::IncompleteBody),
                 Some(Ok(frame)) => {
@@ -52,19 +67,81 @@ where
     }
 
     /// Whether everything has been received.
-    pub(super) fn is_at_end(&self) -> bool {
-        self.body.is_end_stream()
+    fn is_at_end(&self) -> bool {
+        self.ended || self.body.is_end_stream()
     }
 
-    /// The size announced by Content-Length; `None` for a chunked body.
-    pub(super) fn announced_size(&self) -> Option<u64> {
-        self.body.size_hint().exact()
+    /// Gets the rest of a body out of the way of the next request; `false` when the connection must be closed instead.
+    ///
+    /// A client that `expects_continue` and was not told to go on sends nothing, so there is nothing to be discarded:
+    /// what comes next may be the body as well as another request (RFC 9110 §10.1.1).
+    pub(super) async fn discard_rest(mut self, expects_continue: bool) -> bool {
+        if self.is_at_end() {
+            return true;
+        }
+        if (expects_continue && !self.asked) || self.body.size_hint().lower() > DISCARD_SIZE_MAX {
+            return false;
+        }
+        let discard = async {
+            let mut size: u64 = 0;
+            while let Ok(Some(bytes)) = self.next().await {
+                size = size.saturating_add(bytes.len() as u64);
+                if size > DISCARD_SIZE_MAX {
+                    break;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(DISCARD_TIME_MAX, discard).await;
+        self.is_at_end()
+    }
+}
+
+/// Holds a request's body while nobody reads it. Whoever does, gives it back by dropping it, so that the server can
+/// look after what has been left unread.
+pub(super) struct Slot<B>(Arc<Mutex<Option<Frames<B>>>>);
+
+impl<B> Slot<B> {
+    /// With the body in it.
+    pub(super) fn new(frames: Frames<B>) -> Self {
+        Self(Arc::new(Mutex::new(Some(frames))))
+    }
+
+    /// Lends the body; `None` when somebody has it.
+    pub(super) fn lend(&self) -> Option<Lent<B>> {
+        self.take().map(|frames| Lent { frames: Some(frames), slot: Self(Arc::clone(&self.0)) })
+    }
+
+    /// Takes the body out for good.
+    pub(super) fn take(&self) -> Option<Frames<B>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// A body that returns to its slot.
+pub(super) struct Lent<B> {
+    frames: Option<Frames<B>>,
+    slot: Slot<B>,
+}
+
+impl<B> Lent<B>
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+{
+    /// As [`Frames::next`].
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        self.frames.as_mut().expect("only dropping takes it").next().await
+    }
+}
+
+impl<B> Drop for Lent<B> {
+    fn drop(&mut self) {
+        *self.slot.0.lock().unwrap_or_else(PoisonError::into_inner) = self.frames.take();
     }
 }
 
 /// A request's body as the signature says it is framed.
 pub(super) struct RequestBody<B> {
-    frames: Frames<B>,
+    frames: Lent<B>,
     framing: Framing,
 }
 
@@ -87,7 +164,7 @@ where
     B: http_body::Body<Data = Bytes> + Unpin,
 {
     /// A body framed as `payload` says. `decoded_size` and `trailer` are what the head announced of an aws-chunked one.
-    pub(super) fn new(frames: Frames<B>, payload: &Payload, decoded_size: u64, trailer: Option<ChecksumAlgorithm>) -> Self {
+    pub(super) fn new(frames: Lent<B>, payload: &Payload, decoded_size: u64, trailer: Option<ChecksumAlgorithm>) -> Self {
         let framing = match payload {
             Payload::Unsigned | Payload::Sha256(_) => Framing::Plain,
             Payload::Chunked(framing) => Framing::Chunked(Chunked {
@@ -97,11 +174,6 @@ where
             }),
         };
         Self { frames, framing }
-    }
-
-    /// The bytes received but not asked for yet, to be discarded when the request has been refused.
-    pub(super) fn into_frames(self) -> Frames<B> {
-        self.frames
     }
 }
 
@@ -149,39 +221,68 @@ where
 mod tests {
     use super::*;
     use crate::ops::Body as _;
-    use futures_util::StreamExt as _;
+    use futures_util::{
+        StreamExt as _,
+        stream::{self, BoxStream},
+    };
     use http_body::Frame;
     use http_body_util::StreamBody;
-    use std::{io, pin::pin};
+    use std::io;
 
-    fn frames(
-        pieces: Vec<Result<&'static str, io::Error>>,
-    ) -> Frames<StreamBody<futures_util::stream::BoxStream<'static, Result<Frame<Bytes>, io::Error>>>> {
+    type Pieces = StreamBody<BoxStream<'static, Result<Frame<Bytes>, io::Error>>>;
+
+    fn slot(pieces: Vec<Result<&'static str, io::Error>>) -> (Slot<Pieces>, ByteCounter) {
         let pieces = pieces.into_iter().map(|piece| piece.map(|text| Frame::data(Bytes::from(text))));
-        Frames::new(StreamBody::new(futures_util::stream::iter(pieces).boxed()), Duration::from_secs(5), ByteCounter::default())
+        let count = ByteCounter::default();
+        let body = StreamBody::new(stream::iter(pieces).boxed());
+        (Slot::new(Frames::new(body, Duration::from_secs(5), Arc::clone(&count))), count)
+    }
+
+    fn plain(pieces: Vec<Result<&'static str, io::Error>>) -> RequestBody<Pieces> {
+        RequestBody::new(slot(pieces).0.lend().unwrap(), &Payload::Unsigned, 0, None)
     }
 
     #[tokio::test]
     async fn plain_bytes_pass_as_they_were_received() {
-        let mut body = RequestBody::new(frames(vec![Ok("ab"), Ok(""), Ok("c")]), &Payload::Unsigned, 0, None);
+        let (slot, count) = slot(vec![Ok("ab"), Ok(""), Ok("c")]);
+        let mut body = RequestBody::new(slot.lend().unwrap(), &Payload::Unsigned, 0, None);
         assert_eq!(body.next().await, Ok(Some(Bytes::from("ab"))));
         assert_eq!(body.next().await, Ok(Some(Bytes::from("c"))));
         assert_eq!(body.next().await, Ok(None));
-        assert_eq!(body.frames.count.load(Ordering::Relaxed), 3);
+        assert_eq!(count.load(Ordering::Relaxed), 3);
     }
 
     #[tokio::test]
     async fn a_broken_connection_is_an_incomplete_body() {
-        let mut body = RequestBody::new(frames(vec![Ok("ab"), Err(io::ErrorKind::UnexpectedEof.into())]), &Payload::Unsigned, 0, None);
+        let mut body = plain(vec![Ok("ab"), Err(io::ErrorKind::UnexpectedEof.into())]);
         assert_eq!(body.next().await, Ok(Some(Bytes::from("ab"))));
         assert_eq!(body.next().await, Err(Failure::IncompleteBody));
     }
 
     #[tokio::test]
     async fn a_client_that_stalls_runs_into_the_timeout() {
-        let silent = StreamBody::new(futures_util::stream::pending::<Result<Frame<Bytes>, io::Error>>());
-        let silent = pin!(silent);
-        let mut frames = Frames::new(silent, Duration::from_millis(20), ByteCounter::default());
+        let silent = StreamBody::new(stream::pending::<Result<Frame<Bytes>, io::Error>>());
+        let mut frames = Frames::new(Box::pin(silent), Duration::from_millis(20), ByteCounter::default());
         assert_eq!(frames.next().await, Err(Failure::BodyTimeout));
+    }
+
+    #[tokio::test]
+    async fn what_is_left_unread_comes_back_and_is_discarded() {
+        let (slot, _) = slot(vec![Ok("ab"), Ok("c")]);
+        let mut lent = slot.lend().unwrap();
+        assert!(slot.lend().is_none());
+        assert_eq!(lent.next().await, Ok(Some(Bytes::from("ab"))));
+        drop(lent);
+        assert!(slot.take().unwrap().discard_rest(false).await);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_discarded_costs_the_connection() {
+        let rest = async |pieces, expects| slot(pieces).0.take().unwrap().discard_rest(expects).await;
+        assert!(!rest(vec![Ok("ab")], true).await, "the client may not send this at all");
+        assert!(!rest(vec![Err(io::ErrorKind::UnexpectedEof.into())], false).await);
+        let large: &str = "x".repeat(600 << 10).leak();
+        assert!(!rest(vec![Ok(large), Ok(large)], false).await);
+        assert!(rest(vec![Ok(large)], false).await);
     }
 }

@@ -7,7 +7,7 @@
 
 use super::reply::ReplyBody;
 use futures_util::{FutureExt as _, future::BoxFuture};
-use http::{Request, Response};
+use http::{Request, Response, header};
 use hyper::{body::Incoming, server::conn::http1, service::Service};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{
@@ -16,7 +16,10 @@ use std::{
     io::{self, IoSlice},
     net::SocketAddr,
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -51,13 +54,24 @@ pub(super) struct Timeouts {
     pub(super) write: Duration,
 }
 
-/// Serves a connection until either side has enough. After `closing` turned true the request in flight is the last one.
+/// How far a listener's connections are with their lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Requests come and go.
+    Serving,
+    /// The request in flight is the last one.
+    Closing,
+    /// Now.
+    Aborting,
+}
+
+/// Serves a connection until either side has enough, or it is told to close.
 pub(super) async fn serve_connection(
     stream: TcpStream,
     peer: SocketAddr,
     timeouts: Timeouts,
     handler: Handler,
-    closing: watch::Receiver<bool>,
+    phase: watch::Receiver<Phase>,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY");
@@ -70,30 +84,41 @@ pub(super) async fn serve_connection(
         .keep_alive(true)
         .half_close(false)
         .pipeline_flush(false)
-        .serve_connection(TokioIo::new(ImpatientStream::new(stream, timeouts.write)), Requests { handler, peer });
+        .serve_connection(
+            TokioIo::new(ImpatientStream::new(stream, timeouts.write)),
+            Requests { handler, peer, said_close: Arc::default() },
+        );
 
-    let mut closing = turned_true(closing).boxed();
+    let mut closing = until(phase.clone(), |phase| phase != Phase::Serving).boxed();
+    let mut aborting = until(phase, |phase| phase == Phase::Aborting).boxed();
     let mut told_to_close = false;
     let ended = loop {
         tokio::select! {
             ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => break ended,
+            () = &mut aborting => return,
             () = &mut closing, if !told_to_close => {
                 Pin::new(&mut connection).graceful_shutdown();
                 told_to_close = true;
             }
         }
     };
-    if let Err(error) = ended {
+    if let Err(error) = &ended {
         // The client's doing: a broken head, a reset, a timeout. Not for anybody to look at.
         tracing::debug!(%error, %peer, "connection ended");
     }
-    linger(connection.into_parts().io.into_inner().stream).await;
+    let parts = connection.into_parts();
+    if ended.is_err() || parts.service.said_close.load(Ordering::Relaxed) {
+        tokio::select! {
+            () = linger(parts.io.into_inner().stream) => {}
+            () = aborting => {}
+        }
+    }
 }
 
-async fn turned_true(mut closing: watch::Receiver<bool>) {
-    while !*closing.borrow_and_update() {
+async fn until(mut phase: watch::Receiver<Phase>, reached: fn(Phase) -> bool) {
+    while !reached(*phase.borrow_and_update()) {
         // The sender outlives every connection; should it not, that means closing, too.
-        if closing.changed().await.is_err() {
+        if phase.changed().await.is_err() {
             return;
         }
     }
@@ -121,6 +146,8 @@ pub(super) async fn linger(mut stream: TcpStream) {
 struct Requests {
     handler: Handler,
     peer: SocketAddr,
+    /// Whether an answer said `Connection: close`, which it does when the request's body has not been read to its end.
+    said_close: Arc<AtomicBool>,
 }
 
 impl Service<Request<Incoming>> for Requests {
@@ -129,7 +156,12 @@ impl Service<Request<Incoming>> for Requests {
     type Future = BoxFuture<'static, Result<Response<ReplyBody>, Infallible>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        (self.handler)(request, self.peer).map(Ok).boxed()
+        let said_close = Arc::clone(&self.said_close);
+        let note = move |reply: Response<ReplyBody>| {
+            said_close.fetch_or(reply.headers().contains_key(header::CONNECTION), Ordering::Relaxed);
+            Ok(reply)
+        };
+        (self.handler)(request, self.peer).map(note).boxed()
     }
 }
 

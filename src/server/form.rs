@@ -4,7 +4,7 @@
 //! - multer takes whatever its source has ready, so the source hands over one frame per poll: the memory of a form is
 //!   a frame or two, whatever the client's pace.
 
-use super::body::Frames;
+use super::body::Lent;
 use crate::{
     model::{Checksum, Failure},
     ops,
@@ -57,7 +57,7 @@ pub(super) struct Form {
 }
 
 /// Reads a form's fields up to its file.
-pub(super) async fn read_form<B>(content_type: Option<&str>, frames: Frames<B>) -> Result<Form, FormError>
+pub(super) async fn read_form<B>(content_type: Option<&str>, frames: Lent<B>) -> Result<Form, FormError>
 where
     B: http_body::Body<Data = Bytes> + Unpin + Send + 'static,
 {
@@ -159,7 +159,7 @@ struct Source {
 }
 
 impl Source {
-    fn new<B>(frames: Frames<B>, state: Arc<SourceState>) -> Self
+    fn new<B>(frames: Lent<B>, state: Arc<SourceState>) -> Self
     where
         B: http_body::Body<Data = Bytes> + Unpin + Send + 'static,
     {
@@ -196,19 +196,32 @@ impl Stream for Source {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ops::Body as _, server::completion::ByteCounter};
-    use futures_util::StreamExt as _;
+    use crate::{
+        ops::Body as _,
+        server::{
+            body::{Frames, Slot},
+            completion::ByteCounter,
+        },
+    };
+    use futures_util::{StreamExt as _, stream::BoxStream};
     use http_body::Frame;
     use http_body_util::StreamBody;
     use std::time::Duration;
 
     const TYPE: Option<&str> = Some("multipart/form-data; boundary=XX");
 
+    type Pieces = StreamBody<BoxStream<'static, Result<Frame<Bytes>, std::io::Error>>>;
+
+    fn lent(pieces: Vec<Result<Frame<Bytes>, std::io::Error>>) -> Lent<Pieces> {
+        let body = StreamBody::new(stream::iter(pieces).boxed());
+        Slot::new(Frames::new(body, Duration::from_secs(5), ByteCounter::default())).lend().expect("nobody else has it")
+    }
+
     /// The form in frames of `size` bytes.
     async fn read(text: &str, size: usize) -> Result<Form, FormError> {
-        let pieces: Vec<_> = text.as_bytes().chunks(size).map(|piece| Ok::<_, std::io::Error>(Frame::data(Bytes::copy_from_slice(piece)))).collect();
-        let body = StreamBody::new(stream::iter(pieces).boxed());
-        read_form(TYPE, Frames::new(body, Duration::from_secs(5), ByteCounter::default())).await
+        let pieces: Vec<_> =
+            text.as_bytes().chunks(size).map(|piece| Ok::<_, std::io::Error>(Frame::data(Bytes::copy_from_slice(piece)))).collect();
+        read_form(TYPE, lent(pieces)).await
     }
 
     fn form(fields: &[(&str, &str)], file: &str) -> String {
@@ -261,7 +274,10 @@ mod tests {
     #[tokio::test]
     async fn a_broken_form_is_told_from_one_without_a_file() {
         assert_eq!(read("--XX--\r\n", 10).await.err(), Some(FormError::NoFile));
-        assert_eq!(read("--XX\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\nk", 10).await.err(), Some(FormError::Body(Failure::MalformedBody)));
+        assert_eq!(
+            read("--XX\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\nk", 10).await.err(),
+            Some(FormError::Body(Failure::MalformedBody))
+        );
         let truncated = form(&[], "12345").replace("\r\n--XX--\r\n", "");
         let form = read(&truncated, 10).await.unwrap_or_else(|error| panic!("{error:?}"));
         assert_eq!(drain(form.into_file(0..=100)).await, Err(Failure::MalformedBody));
@@ -270,9 +286,7 @@ mod tests {
     #[tokio::test]
     async fn other_content_types_are_no_forms() {
         for content_type in [None, Some("text/plain"), Some("multipart/form-data")] {
-            let body = StreamBody::new(stream::iter(Vec::<Result<Frame<Bytes>, std::io::Error>>::new()).boxed());
-            let frames = Frames::new(body, Duration::from_secs(5), ByteCounter::default());
-            assert_eq!(read_form(content_type, frames).await.err(), Some(FormError::NotMultipart));
+            assert_eq!(read_form(content_type, lent(Vec::new())).await.err(), Some(FormError::NotMultipart));
         }
     }
 }
