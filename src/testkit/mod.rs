@@ -1,3 +1,4 @@
 //! What tests share: conformance suites, faulty wrappers, a raw-socket client.
 
 pub mod raw_client;
+pub mod kv_suite;
