@@ -1,1 +1,4 @@
 //! What tests share: conformance suites, faulty wrappers, a raw-socket client.
+
+pub mod blob_suite;
+pub mod faulty;
