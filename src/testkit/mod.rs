@@ -2,3 +2,5 @@
 
 pub mod raw_client;
 pub mod kv_suite;
+pub mod blob_suite;
+pub mod faulty;
