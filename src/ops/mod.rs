@@ -12,12 +12,15 @@ mod delete_objects;
 mod dispatch;
 mod gateway;
 mod get_object;
+#[cfg(test)]
+mod index_fixture;
 mod ingest;
 mod inspect;
 mod keys;
 mod list_objects;
 mod list_parts;
 mod list_uploads;
+mod listing;
 mod multipart;
 mod object_attributes;
 mod object_tagging;
