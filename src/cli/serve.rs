@@ -42,6 +42,7 @@ const RUNTIME_SHUTDOWN: Duration = Duration::from_secs(5);
 pub(super) fn run(settings: &Settings) -> Result<ExitCode, CliError> {
     telemetry::init_logs(&settings.log_level, settings.log_format).map_err(|error| CliError::failed(error.to_string()))?;
     telemetry::init_metrics().map_err(|error| CliError::failed(error.to_string()))?;
+    telemetry::report_durability(&settings.durability.to_string());
     raise_descriptor_limit(settings);
     let data = DataDir::open_or_create(&settings.data)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()

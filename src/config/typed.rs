@@ -157,12 +157,16 @@ impl Settings {
     }
 }
 
-fn rocks(_durability: Durability, _block_cache_bytes: u64) -> RocksSettings {
-    RocksSettings {}
+fn rocks(durability: Durability, block_cache_bytes: u64) -> RocksSettings {
+    RocksSettings {
+        sync_writes: durability == Durability::Full,
+        block_cache_bytes: usize::try_from(block_cache_bytes).unwrap_or(usize::MAX),
+        ..RocksSettings::default()
+    }
 }
 
-fn blobs(_durability: Durability) -> LocalSettings {
-    LocalSettings {}
+fn blobs(durability: Durability) -> LocalSettings {
+    LocalSettings { sync: durability == Durability::Full }
 }
 
 fn millis(duration: Duration) -> i64 {
@@ -254,6 +258,8 @@ mod tests {
         assert_eq!(settings.gateway.completed_retention_ms, gateway.completed_retention_ms);
         assert_eq!(settings.s3_limits, Limits::S3);
         assert_eq!(settings.durability, Durability::Full);
+        assert_eq!(settings.rocks, RocksSettings::default());
+        assert!(settings.blobs.sync);
         assert_eq!(settings.listen, "127.0.0.1:9000".parse().unwrap());
         assert_eq!(settings.metrics_listen, None);
     }
@@ -266,6 +272,12 @@ mod tests {
         for half in [("root-access-key", "abc"), ("root-secret-key", "12345678")] {
             assert!(matches!(settings(&[half]), Err(ConfigError::Together(_))), "{half:?}");
         }
+    }
+
+    #[test]
+    fn durability_none_reaches_both_stores() {
+        let settings = settings(&[("durability", "none")]).unwrap();
+        assert!(!settings.rocks.sync_writes && !settings.blobs.sync);
     }
 
     #[test]
