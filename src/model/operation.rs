@@ -306,3 +306,104 @@ pub struct ListMultipartUploads {
     /// Page size: uploads and common prefixes together.
     pub count_max: usize,
 }
+
+impl Operation {
+    /// Its name in the S3 API, for logs and metrics.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::ListBuckets(_) => "ListBuckets",
+            Self::CreateBucket(_) => "CreateBucket",
+            Self::HeadBucket(_) => "HeadBucket",
+            Self::DeleteBucket(_) => "DeleteBucket",
+            Self::GetBucketLocation(_) => "GetBucketLocation",
+            Self::GetBucketVersioning(_) => "GetBucketVersioning",
+            Self::GetBucketAcl(_) => "GetBucketAcl",
+            Self::GetBucketCors(_) => "GetBucketCors",
+            Self::PutBucketCors(..) => "PutBucketCors",
+            Self::DeleteBucketCors(_) => "DeleteBucketCors",
+            Self::GetBucketPolicy(_) => "GetBucketPolicy",
+            Self::GetBucketPolicyStatus(_) => "GetBucketPolicyStatus",
+            Self::PutBucketPolicy(..) => "PutBucketPolicy",
+            Self::DeleteBucketPolicy(_) => "DeleteBucketPolicy",
+            Self::GetBucketTagging(_) => "GetBucketTagging",
+            Self::PutBucketTagging(..) => "PutBucketTagging",
+            Self::DeleteBucketTagging(_) => "DeleteBucketTagging",
+            Self::GetAbsentBucketConfiguration(..) => "GetBucketConfiguration",
+            Self::ListObjects(_) => "ListObjects",
+            Self::ListObjectVersions(_) => "ListObjectVersions",
+            Self::DeleteObjects(_) => "DeleteObjects",
+            Self::PutObject(_) => "PutObject",
+            Self::GetObject(_) => "GetObject",
+            Self::HeadObject(_) => "HeadObject",
+            Self::DeleteObject(_) => "DeleteObject",
+            Self::CopyObject(_) => "CopyObject",
+            Self::GetObjectAttributes(_) => "GetObjectAttributes",
+            Self::GetObjectAcl(_) => "GetObjectAcl",
+            Self::GetObjectTagging(_) => "GetObjectTagging",
+            Self::PutObjectTagging(..) => "PutObjectTagging",
+            Self::DeleteObjectTagging(_) => "DeleteObjectTagging",
+            Self::CreateMultipartUpload(_) => "CreateMultipartUpload",
+            Self::UploadPart(_) => "UploadPart",
+            Self::UploadPartCopy(_) => "UploadPartCopy",
+            Self::CompleteMultipartUpload(_) => "CompleteMultipartUpload",
+            Self::AbortMultipartUpload(..) => "AbortMultipartUpload",
+            Self::ListParts(_) => "ListParts",
+            Self::ListMultipartUploads(_) => "ListMultipartUploads",
+        }
+    }
+
+    /// What the client said about the body, for the operations that take one as a stream.
+    pub fn claims_mut(&mut self) -> Option<&mut BodyClaims> {
+        match self {
+            Self::PutObject(put) => Some(&mut put.claims),
+            Self::UploadPart(upload) => Some(&mut upload.claims),
+            Self::ListBuckets(_)
+            | Self::CreateBucket(_)
+            | Self::HeadBucket(_)
+            | Self::DeleteBucket(_)
+            | Self::GetBucketLocation(_)
+            | Self::GetBucketVersioning(_)
+            | Self::GetBucketAcl(_)
+            | Self::GetBucketCors(_)
+            | Self::PutBucketCors(..)
+            | Self::DeleteBucketCors(_)
+            | Self::GetBucketPolicy(_)
+            | Self::GetBucketPolicyStatus(_)
+            | Self::PutBucketPolicy(..)
+            | Self::DeleteBucketPolicy(_)
+            | Self::GetBucketTagging(_)
+            | Self::PutBucketTagging(..)
+            | Self::DeleteBucketTagging(_)
+            | Self::GetAbsentBucketConfiguration(..)
+            | Self::ListObjects(_)
+            | Self::ListObjectVersions(_)
+            | Self::DeleteObjects(_)
+            | Self::GetObject(_)
+            | Self::HeadObject(_)
+            | Self::DeleteObject(_)
+            | Self::CopyObject(_)
+            | Self::GetObjectAttributes(_)
+            | Self::GetObjectAcl(_)
+            | Self::GetObjectTagging(_)
+            | Self::PutObjectTagging(..)
+            | Self::DeleteObjectTagging(_)
+            | Self::CreateMultipartUpload(_)
+            | Self::UploadPartCopy(_)
+            | Self::CompleteMultipartUpload(_)
+            | Self::AbortMultipartUpload(..)
+            | Self::ListParts(_)
+            | Self::ListMultipartUploads(_) => None,
+        }
+    }
+
+    /// The object that is read to be copied.
+    #[must_use]
+    pub fn copy_source(&self) -> Option<&ObjectRef> {
+        if let Self::CopyObject(CopyObject { source, .. }) | Self::UploadPartCopy(UploadPartCopy { source, .. }) = self {
+            Some(source)
+        } else {
+            None
+        }
+    }
+}

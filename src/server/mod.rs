@@ -1,11 +1,28 @@
 //! Listening, the request pipeline, bodies and draining.
 
+mod body;
+mod completion;
+mod connection;
+mod counted;
+mod form;
+mod health;
+mod ids;
+mod listen;
+mod pipeline;
+mod reply;
+
+use self::{connection::Timeouts, listen::Connections, pipeline::Server};
 use crate::{
     model::{KeyRecord, Limits},
     ops::Gateway,
+    telemetry,
 };
 use std::{future::Future, io, sync::Arc, time::Duration};
-use tokio::net::TcpListener;
+use tokio::{
+    net::TcpListener,
+    task::JoinHandle,
+    time::{Instant, timeout_at},
+};
 
 /// How the server listens and what it tolerates; every field is a setting.
 #[derive(Clone, Debug)]
@@ -28,16 +45,84 @@ pub struct ServerSettings {
     pub drain_deadline: Duration,
 }
 
+/// How often metrics are settled and the gauges of the gateway's state are refreshed.
+const METRICS_INTERVAL: Duration = Duration::from_secs(5);
+/// Connections of operators served at once.
+const OPERATOR_CONNECTIONS_MAX: usize = 64;
+
 /// Serves until `stop` resolves, then drains: requests in flight finish within the deadline, new ones get 503 with Retry-After.
 ///
 /// # Errors
 /// When accepting fails for good.
 pub async fn serve(
-    _settings: ServerSettings,
-    _gateway: Arc<Gateway>,
-    _listener: TcpListener,
-    _metrics_listener: Option<TcpListener>,
-    _stop: impl Future<Output = ()> + Send + 'static,
+    settings: ServerSettings,
+    gateway: Arc<Gateway>,
+    listener: TcpListener,
+    metrics_listener: Option<TcpListener>,
+    stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    todo!()
+    let drain_deadline = settings.drain_deadline;
+    let timeouts = Timeouts { head: settings.head_timeout, write: settings.body_timeout };
+    let connection_count_max = settings.connection_count_max;
+    let server = Server::new(settings, Arc::clone(&gateway));
+    let connections = Connections::new(server.handler(), timeouts, connection_count_max);
+    let _operators = Operators::start(&server, metrics_listener, timeouts);
+
+    let mut accepting = Box::pin(Arc::clone(&connections).accept(listener));
+    let failed = tokio::select! {
+        failed = &mut accepting => failed.err(),
+        () = stop => None,
+    };
+    let deadline = Instant::now() + drain_deadline;
+    server.begin_drain();
+    tokio::select! {
+        // The listener may just have failed for good; then there is nobody left to be told.
+        _ = &mut accepting, if failed.is_none() => {}
+        finished = timeout_at(deadline, server.idle()) => {
+            if finished.is_err() {
+                tracing::warn!("the drain deadline has passed with requests in flight");
+            }
+        }
+    }
+    // Nobody connects any more from here on.
+    drop(accepting);
+    connections.close(deadline).await;
+    if timeout_at(deadline, gateway.drain()).await.is_err() {
+        tracing::warn!("the drain deadline has passed with work left; the next start takes it up");
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+/// What runs beside the requests, for as long as this lives.
+struct Operators(Vec<JoinHandle<()>>);
+
+impl Operators {
+    fn start(server: &Arc<Server>, listener: Option<TcpListener>, timeouts: Timeouts) -> Self {
+        let state = Arc::clone(server);
+        let not_ready: health::NotReady = Arc::new(move || state.not_ready());
+        let refreshed = Arc::clone(&not_ready);
+        let mut tasks = vec![tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(METRICS_INTERVAL);
+            loop {
+                ticks.tick().await;
+                let _ = refreshed();
+                telemetry::settle_metrics();
+            }
+        })];
+        if let Some(listener) = listener {
+            let connections = Connections::new(health::handler(not_ready), timeouts, OPERATOR_CONNECTIONS_MAX);
+            tasks.push(tokio::spawn(async move {
+                if let Err(error) = connections.accept(listener).await {
+                    tracing::error!(%error, "the metrics listener has failed");
+                }
+            }));
+        }
+        Self(tasks)
+    }
+}
+
+impl Drop for Operators {
+    fn drop(&mut self) {
+        self.0.iter().for_each(JoinHandle::abort);
+    }
 }

@@ -1,0 +1,119 @@
+//! What is told of a request when it is over: one line in the log, and the metrics.
+//!
+//! A [`Completion`] lives as long as its request: it is made when the head has arrived, travels with the response's
+//! body, and reports when it is dropped. So a request is told of exactly once, also when its client hung up or its
+//! handler panicked. It holds no header and no query, hence no signature.
+
+use super::counted::Counted;
+use crate::telemetry::{self, Metric};
+use http::{Method, StatusCode};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+/// The status told of a request whose client went away before it was answered.
+const CLIENT_CLOSED_REQUEST: u16 = 499;
+
+/// Counts a body's bytes as they pass.
+pub(super) type ByteCounter = Arc<AtomicU64>;
+
+/// What is known of a request so far.
+pub(super) struct Completion {
+    /// x-amz-request-id.
+    pub(super) request_id: String,
+    /// Who is connected.
+    pub(super) peer: SocketAddr,
+    /// The request's method.
+    pub(super) method: Method,
+    /// The operation's name; `None` until it is decoded.
+    pub(super) operation: Option<&'static str>,
+    /// The bucket addressed.
+    pub(super) bucket: Option<String>,
+    /// The key addressed.
+    pub(super) key: Option<String>,
+    /// The verified access key.
+    pub(super) access_key: Option<String>,
+    /// The error's code.
+    pub(super) error: Option<String>,
+    /// The answer's status; `None` until there is one.
+    pub(super) status: Option<StatusCode>,
+    bytes_in: ByteCounter,
+    bytes_out: AtomicU64,
+    broke_off: bool,
+    begun: Instant,
+    /// Dropped after the report: shutting down waits for it.
+    _in_flight: Option<Counted>,
+}
+
+impl Completion {
+    /// Of a request whose head has just arrived. `in_flight` counts it, unless it will be turned away.
+    pub(super) fn new(request_id: String, peer: SocketAddr, method: Method, in_flight: Option<Counted>) -> Self {
+        Self {
+            request_id,
+            peer,
+            method,
+            operation: None,
+            bucket: None,
+            key: None,
+            access_key: None,
+            error: None,
+            status: None,
+            bytes_in: ByteCounter::default(),
+            bytes_out: AtomicU64::new(0),
+            broke_off: false,
+            begun: Instant::now(),
+            _in_flight: in_flight,
+        }
+    }
+
+    /// Counts the request body's bytes as received, framing included.
+    pub(super) fn bytes_in(&self) -> ByteCounter {
+        Arc::clone(&self.bytes_in)
+    }
+
+    /// Counts bytes of the response's body.
+    pub(super) fn add_bytes_out(&self, size: u64) {
+        self.bytes_out.fetch_add(size, Ordering::Relaxed);
+    }
+
+    /// Says that the answer ended before all of it was sent.
+    pub(super) fn broke_off(&mut self) {
+        self.broke_off = true;
+    }
+}
+
+impl Drop for Completion {
+    fn drop(&mut self) {
+        let status = self.status.map_or(CLIENT_CLOSED_REQUEST, |status| status.as_u16());
+        let operation = self.operation.unwrap_or("-");
+        let (bytes_in, bytes_out) = (self.bytes_in.load(Ordering::Relaxed), self.bytes_out.load(Ordering::Relaxed));
+        let duration = self.begun.elapsed();
+        let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
+        tracing::info!(
+            target: "partway::request",
+            request_id = %self.request_id,
+            method = %self.method,
+            operation,
+            bucket = %text(&self.bucket).escape_debug(),
+            key = %text(&self.key).escape_debug(),
+            status,
+            error = %self.error.as_deref().unwrap_or("-"),
+            bytes_in,
+            bytes_out,
+            duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+            peer = %self.peer,
+            access_key = %text(&self.access_key).escape_debug(),
+            broke_off = self.broke_off,
+            "request"
+        );
+        telemetry::counter(Metric::Requests, &[("operation", operation.into()), ("status", status.to_string().into())]).increment(1);
+        telemetry::counter(Metric::BodyBytes, &[("direction", "in".into())]).increment(bytes_in);
+        telemetry::counter(Metric::BodyBytes, &[("direction", "out".into())]).increment(bytes_out);
+        telemetry::histogram(Metric::RequestDuration, &[("operation", operation.into())]).record(duration.as_secs_f64());
+    }
+}
