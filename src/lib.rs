@@ -8,6 +8,7 @@ pub mod auth;
 pub mod blob;
 pub mod cli;
 pub mod config;
+pub mod datadir;
 pub mod dialect;
 pub mod digest;
 pub mod meta;

@@ -1,1 +1,106 @@
 //! Commands: arguments to calls, nothing else.
+//!
+//! `serve` runs the server. Operator commands are values of one type, carried out by one function,
+//! either here on a stopped data directory or in the running server, through its control socket.
+
+mod arguments;
+mod command;
+mod control;
+mod keys;
+mod operator;
+mod output;
+mod serve;
+mod startup_block;
+mod stores;
+mod uploads;
+mod verify;
+
+use crate::{
+    config::{ConfigError, Settings, Values, effective_json, effective_toml, reference},
+    datadir::DataDirError,
+};
+use std::{ffi::OsString, process::ExitCode};
+
+/// What is wrong, for the person at the terminal, and the exit status that goes with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct CliError {
+    message: String,
+    status: u8,
+}
+
+/// Exit status: it did not succeed, or `verify` found something.
+const STATUS_FAILED: u8 = 1;
+/// Exit status: the arguments or settings are wrong.
+const STATUS_USAGE: u8 = 2;
+/// Exit status: another process has the data directory.
+const STATUS_IN_USE: u8 = 3;
+
+impl CliError {
+    fn failed(message: impl Into<String>) -> Self {
+        Self { message: message.into(), status: STATUS_FAILED }
+    }
+
+    fn usage(message: impl Into<String>) -> Self {
+        Self { message: message.into(), status: STATUS_USAGE }
+    }
+}
+
+impl From<ConfigError> for CliError {
+    fn from(error: ConfigError) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
+impl From<DataDirError> for CliError {
+    fn from(error: DataDirError) -> Self {
+        let status = match error {
+            DataDirError::InUse { .. } => STATUS_IN_USE,
+            DataDirError::Absent { .. }
+            | DataDirError::Foreign { .. }
+            | DataDirError::Format { .. }
+            | DataDirError::RootKey { .. }
+            | DataDirError::Io { .. } => STATUS_FAILED,
+        };
+        Self { message: error.to_string(), status }
+    }
+}
+
+/// The whole program: reads the arguments (the first one is the program's name) and the environment,
+/// does what they say and returns the exit status.
+#[must_use]
+pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: impl IntoIterator<Item = (OsString, OsString)>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let matches = match arguments::parse(&arguments) {
+        Ok(matches) => matches,
+        Err(shown) => return shown,
+    };
+    match dispatch(&matches, environment) {
+        Ok(status) => status,
+        Err(error) => {
+            output::complain(&format!("partway: {}", error.message));
+            ExitCode::from(error.status)
+        }
+    }
+}
+
+fn dispatch(matches: &clap::ArgMatches, environment: impl IntoIterator<Item = (OsString, OsString)>) -> Result<ExitCode, CliError> {
+    let (name, matches) = matches.subcommand().expect("the parser asks for a command");
+    let values = Values::load(&arguments::flags(matches), environment)?;
+    let settings = Settings::new(&values)?;
+    match name {
+        "serve" => serve::run(&settings),
+        "config" => {
+            let text = match (matches.get_flag("reference"), matches.get_flag("json")) {
+                (true, _) => reference(),
+                (false, true) => output::json(&effective_json(&values)),
+                (false, false) => effective_toml(&values),
+            };
+            output::print(&text);
+            Ok(ExitCode::SUCCESS)
+        }
+        "uploads" => uploads::run(&settings, matches),
+        "verify" => verify::run(&settings, matches),
+        "keys" => keys::run(&settings, matches),
+        other => unreachable!("the parser knows no command {other}"),
+    }
+}

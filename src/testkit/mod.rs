@@ -4,3 +4,7 @@ pub mod raw_client;
 pub mod kv_suite;
 pub mod blob_suite;
 pub mod faulty;
+pub mod blob_suite;
+pub mod faulty;
+pub mod kv_suite;
+pub mod raw_client;

@@ -1,0 +1,171 @@
+//! The command line. Flags of settings come from the table of settings.
+
+use super::{STATUS_USAGE, output};
+use crate::config::{Flags, Kind, Setting, TABLE};
+use clap::{
+    Arg, ArgAction, ArgMatches, Command,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
+use std::{ffi::OsString, process::ExitCode};
+
+/// Reads the arguments, the program's name first.
+///
+/// # Errors
+/// The exit status after help, version or an error has been shown.
+pub(super) fn parse(arguments: &[OsString]) -> Result<ArgMatches, ExitCode> {
+    command().try_get_matches_from(arguments).map_err(|error| {
+        let text = error.render().to_string();
+        match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+                output::print(&text);
+                ExitCode::SUCCESS
+            }
+            _ => {
+                output::complain(text.trim_end());
+                if let Some(nearest) = nearest_flag(&error, arguments) {
+                    output::complain(&format!("\n  tip: the nearest flag is '--{nearest}'"));
+                }
+                ExitCode::from(STATUS_USAGE)
+            }
+        }
+    })
+}
+
+/// The setting nearest to an unknown flag of `serve` or `config`, when clap finds none near enough.
+fn nearest_flag(error: &clap::Error, arguments: &[OsString]) -> Option<&'static str> {
+    let takes_settings = arguments.get(1).is_some_and(|name| name == "serve" || name == "config");
+    let unknown = error.kind() == ErrorKind::UnknownArgument && error.get(ContextKind::SuggestedArg).is_none();
+    match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(flag)) if takes_settings && unknown => {
+            let name = flag.trim_start_matches('-');
+            let likeness = |setting: &Setting| strsim::normalized_damerau_levenshtein(name, setting.name);
+            TABLE.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).map(|setting| setting.name)
+        }
+        _ => None,
+    }
+}
+
+/// The flags of settings among the arguments of a command.
+pub(super) fn flags(matches: &ArgMatches) -> Flags {
+    let inner = innermost(matches);
+    let given = |setting: &Setting| inner.try_get_many::<String>(setting.name).ok().flatten().map(|texts| texts.cloned().collect());
+    TABLE.iter().filter_map(|setting| Some((setting.name, given(setting)?))).collect()
+}
+
+fn innermost(matches: &ArgMatches) -> &ArgMatches {
+    matches.subcommand().map_or(matches, |(_, inner)| innermost(inner))
+}
+
+fn command() -> Command {
+    let json = || Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON, for programs");
+    let operator = |name: &'static str, about: &'static str| {
+        let place = TABLE.iter().filter(|setting| ["data", "config"].contains(&setting.name)).map(flag);
+        Command::new(name).about(about).args(place)
+    };
+    let access_key = || Arg::new("key").value_name("ACCESS_KEY").required(true).help("The access key");
+    let keys = Command::new("keys")
+        .about("Access keys")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(
+            operator("create", "Create an access key; its secret is shown this once")
+                .arg(value("account", "NAME", "Account the key belongs to and its buckets will be owned by; `root` may do everything").default_value("main"))
+                .arg(value("access-key", "KEY", "The access key, instead of a random one").requires("secret-key"))
+                .arg(value("secret-key", "SECRET", "Its secret; other users of the machine can see it").requires("access-key"))
+                .arg(value("policy", "FILE", "A policy document (JSON) that narrows what the key may do"))
+                .arg(json()),
+        )
+        .subcommand(operator("list", "List access keys, without their secrets").arg(json()))
+        .subcommand(operator("disable", "Refuse requests signed with a key").arg(access_key()))
+        .subcommand(operator("enable", "Accept requests signed with a disabled key again").arg(access_key()))
+        .subcommand(operator("delete", "Delete an access key; what its account owns stays").arg(access_key()));
+    Command::new("partway")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("An upload gateway for S3 clients that never asks for the same byte twice")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(Command::new("serve").about("Run the server").args(TABLE.iter().map(flag)))
+        .subcommand(
+            Command::new("config")
+                .about("Print the effective settings with their meaning")
+                .args(TABLE.iter().map(flag))
+                .arg(json())
+                .arg(Arg::new("reference").long("reference").action(ArgAction::SetTrue).help("Print the reference of all settings as Markdown")),
+        )
+        .subcommand(
+            operator("uploads", "List open multipart uploads")
+                .arg(json())
+                .arg(value("count-max", "COUNT", "List up to so many").default_value("10000").value_parser(clap::value_parser!(u32))),
+        )
+        .subcommand(operator("verify", "Check that every record has its bytes and no bytes are orphaned").arg(json()))
+        .subcommand(keys)
+}
+
+fn value(name: &'static str, placeholder: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name(placeholder).help(help)
+}
+
+fn flag(setting: &'static Setting) -> Arg {
+    let default = match setting.default {
+        Some(default) if !default.is_empty() => format!(" [default: {default}]"),
+        Some(_) | None => String::new(),
+    };
+    let action = match setting.kind {
+        Kind::Hosts => ArgAction::Append,
+        _ => ArgAction::Set,
+    };
+    let help = format!("{}{default} [{}]", setting.meaning, setting.variable());
+    Arg::new(setting.name).long(setting.name).value_name(setting.kind.placeholder()).action(action).help(help)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(line: &str) -> Result<ArgMatches, clap::Error> {
+        command().try_get_matches_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn every_setting_is_a_flag_of_serve_and_config() {
+        for name in ["serve", "config"] {
+            for setting in TABLE {
+                let matches = matches(&format!("partway {name} --{} 1", setting.name)).unwrap();
+                let (_, inner) = matches.subcommand().unwrap();
+                assert_eq!(flags(inner), Flags::from([(setting.name, vec!["1".to_owned()])]));
+            }
+        }
+    }
+
+    #[test]
+    fn operator_commands_take_the_place_of_the_data_and_nothing_else() {
+        for command in ["uploads", "verify", "keys list", "keys create", "keys disable K", "keys enable K", "keys delete K"] {
+            let matches = matches(&format!("partway {command} --data D --config C")).unwrap();
+            let (_, inner) = matches.subcommand().unwrap();
+            assert_eq!(flags(inner), Flags::from([("data", vec!["D".to_owned()]), ("config", vec!["C".to_owned()])]), "{command}");
+        }
+        assert!(matches("partway verify --listen 127.0.0.1:1").is_err());
+    }
+
+    #[test]
+    fn a_key_is_given_whole_or_not_at_all() {
+        assert!(matches("partway keys create --access-key K --secret-key S").is_ok());
+        assert!(matches("partway keys create --access-key K").is_err());
+        assert!(matches("partway keys create --secret-key S").is_err());
+    }
+
+    #[test]
+    fn an_unknown_flag_is_an_error_that_names_the_nearest() {
+        let near = matches("partway serve --listn x").unwrap_err().render().to_string();
+        assert!(near.contains("'--listen'"), "{near}");
+        let arguments: Vec<OsString> = ["partway", "serve", "--qqdrain"].map(OsString::from).to_vec();
+        let error = command().try_get_matches_from(&arguments).unwrap_err();
+        let shown = error.render().to_string();
+        assert!(shown.contains("drain-deadline") || nearest_flag(&error, &arguments).is_some(), "{shown}");
+    }
+}

@@ -1,0 +1,142 @@
+//! What operators can ask for, and the one function that does it.
+
+use crate::{
+    auth::policy,
+    config::{check_access_key, check_secret_key},
+    model::{Account, Failure, KeyRecord, KeyStatus, Timestamp},
+    ops::{Gateway, OpenUpload, VerifyReport},
+};
+use serde::{Deserialize, Serialize};
+
+/// An operator's command.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Command {
+    /// The open uploads.
+    Uploads {
+        /// Up to so many.
+        count_max: u32,
+    },
+    /// Whether records and bytes agree.
+    Verify,
+    /// A new access key.
+    CreateKey {
+        /// The access key id.
+        access_key: String,
+        /// Its secret.
+        secret_key: String,
+        /// The account it belongs to.
+        account: String,
+        /// A policy document.
+        policy: Option<String>,
+    },
+    /// The access keys.
+    ListKeys,
+    /// Disables or enables a key.
+    SetKeyStatus {
+        /// The access key id.
+        access_key: String,
+        /// What it shall be.
+        status: KeyStatus,
+    },
+    /// Deletes a key.
+    DeleteKey {
+        /// The access key id.
+        access_key: String,
+    },
+}
+
+/// The answer to a command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Answer {
+    /// The open uploads.
+    Uploads(Vec<OpenUpload>),
+    /// What was found.
+    Verify(VerifyReport),
+    /// The access keys.
+    Keys(Vec<KeySummary>),
+    /// It is done.
+    Done,
+}
+
+/// An access key without its secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct KeySummary {
+    pub(super) access_key: String,
+    pub(super) account: Account,
+    pub(super) status: KeyStatus,
+    pub(super) policy: Option<String>,
+    pub(super) created: Timestamp,
+}
+
+/// The answer, or why there is none, in words for the operator.
+pub(super) type Reply = Result<Answer, String>;
+
+/// Carries out a command. `root_access_key` is taken, though not in the index.
+pub(super) async fn execute(gateway: &Gateway, root_access_key: Option<&str>, now: Timestamp, command: Command) -> Reply {
+    let is_root = |access_key: &str| root_access_key == Some(access_key);
+    match command {
+        Command::Uploads { count_max } => {
+            let count_max = usize::try_from(count_max).unwrap_or(usize::MAX);
+            gateway.open_uploads(count_max).await.map(Answer::Uploads).map_err(words)
+        }
+        Command::Verify => gateway.verify().await.map(Answer::Verify).map_err(words),
+        Command::ListKeys => {
+            let keys = gateway.keys().await.map_err(words)?;
+            Ok(Answer::Keys(keys.into_iter().map(summary).collect()))
+        }
+        Command::CreateKey { access_key, secret_key, account, policy } => {
+            check_access_key(&access_key)?;
+            check_secret_key(&secret_key)?;
+            check_account(&account)?;
+            if let Some(document) = &policy {
+                policy::validate(document).map_err(|why| format!("the policy is not valid: {why}"))?;
+            }
+            let taken = || format!("there is an access key {access_key} already");
+            if is_root(&access_key) {
+                return Err(taken());
+            }
+            let key =
+                KeyRecord { access_key: access_key.clone(), secret_key, account: Account(account), policy, status: KeyStatus::Active, created: now };
+            done(gateway.create_key(&key).await, taken)
+        }
+        Command::SetKeyStatus { access_key, .. } | Command::DeleteKey { access_key } if is_root(&access_key) => {
+            Err("the root key is not in the index; it is changed in its file or by the settings, and a restart".to_owned())
+        }
+        Command::SetKeyStatus { access_key, status } => done(gateway.set_key_status(&access_key, status).await, || unknown(&access_key)),
+        Command::DeleteKey { access_key } => done(gateway.delete_key(&access_key).await, || unknown(&access_key)),
+    }
+}
+
+fn done(outcome: Result<bool, Failure>, otherwise: impl FnOnce() -> String) -> Reply {
+    match outcome.map_err(words)? {
+        true => Ok(Answer::Done),
+        false => Err(otherwise()),
+    }
+}
+
+fn unknown(access_key: &str) -> String {
+    format!("there is no access key {access_key}")
+}
+
+fn summary(key: KeyRecord) -> KeySummary {
+    let KeyRecord { access_key, account, status, policy, created, secret_key: _ } = key;
+    KeySummary { access_key, account, status, policy, created }
+}
+
+fn words(failure: Failure) -> String {
+    match failure {
+        Failure::Unavailable => "the disk takes no more writes; the log says why".to_owned(),
+        Failure::SlowDown => "too much is going on; try again".to_owned(),
+        Failure::Internal => "the index or the blob store failed; the log says why".to_owned(),
+        other => format!("it failed: {other:?}"),
+    }
+}
+
+/// An account is the owner that listings show, so it is a plain word.
+fn check_account(account: &str) -> Result<(), String> {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    match (1..=64).contains(&account.len()) && account.bytes().all(legal) {
+        true => Ok(()),
+        false => Err("an account has 1 to 64 letters, digits, `.`, `_` or `-`".to_owned()),
+    }
+}

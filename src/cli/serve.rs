@@ -1,0 +1,202 @@
+//! `partway serve`: the server's life, from the lock to the last request.
+
+use super::{
+    CliError,
+    command::execute,
+    control::ControlSocket,
+    keys, output,
+    startup_block::{self, RootKeyOrigin},
+    stores,
+};
+use crate::{
+    config::{Durability, RootKey, Settings},
+    datadir::DataDir,
+    model::{Account, KeyRecord, KeyStatus},
+    ops::Gateway,
+    server, telemetry,
+};
+use rustix::process::{Resource, getrlimit, setrlimit};
+use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
+};
+
+/// How long the reaper rests when nothing is due. At most so long after its grace, bytes are gone.
+const REAP_PAUSE: Duration = Duration::from_secs(2);
+
+/// How long it rests at most after failures, each of which doubles its rest.
+const REAP_PAUSE_MAX: Duration = Duration::from_secs(60);
+
+/// File descriptors besides those of connections: index, blobs being written and read, sockets.
+const DESCRIPTORS_BESIDES: u64 = 1024;
+
+/// How long tasks may take to notice that the runtime ends.
+const RUNTIME_SHUTDOWN: Duration = Duration::from_secs(5);
+
+/// Serves until a signal, drains, and returns success.
+///
+/// # Errors
+/// When it cannot start, or accepting fails for good.
+pub(super) fn run(settings: &Settings) -> Result<ExitCode, CliError> {
+    telemetry::init_logs(&settings.log_level, settings.log_format).map_err(|error| CliError::failed(error.to_string()))?;
+    telemetry::init_metrics().map_err(|error| CliError::failed(error.to_string()))?;
+    telemetry::report_durability(&settings.durability.to_string());
+    raise_descriptor_limit(settings);
+    let data = DataDir::open_or_create(&settings.data)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::failed(format!("cannot start the runtime: {error}")))?;
+    let (gateway, served) = runtime.block_on(async {
+        let (listener, metrics_listener) = listen(settings).await?;
+        let gateway = stores::open(settings, &data).await?;
+        let served = serve(settings, &data, Arc::clone(&gateway), listener, metrics_listener).await;
+        Ok::<_, CliError>((gateway, served))
+    })?;
+    runtime.shutdown_timeout(RUNTIME_SHUTDOWN);
+    // Outside the runtime, because closing the index blocks.
+    drop(gateway);
+    served.map(|()| ExitCode::SUCCESS)
+}
+
+async fn listen(settings: &Settings) -> Result<(TcpListener, Option<TcpListener>), CliError> {
+    let bind = async |address: SocketAddr| {
+        TcpListener::bind(address).await.map_err(|error| CliError::failed(format!("cannot listen on {address}: {error}")))
+    };
+    let listener = bind(settings.listen).await?;
+    let metrics_listener = match settings.metrics_listen {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
+    Ok((listener, metrics_listener))
+}
+
+async fn serve(
+    settings: &Settings,
+    data: &DataDir,
+    gateway: Arc<Gateway>,
+    listener: TcpListener,
+    metrics_listener: Option<TcpListener>,
+) -> Result<(), CliError> {
+    let failed = |what: &str, error: std::io::Error| CliError::failed(format!("{what}: {error}"));
+    let (root_key, origin) = root_key(settings, data)?;
+    let signals = Signals::listen().map_err(|error| failed("cannot listen for signals", error))?;
+    let control = ControlSocket::bind(data.path()).map_err(|error| failed("cannot listen on the control socket", error))?;
+    let address = listener.local_addr().map_err(|error| failed("the listening socket", error))?;
+    let metrics_address =
+        metrics_listener.as_ref().map(TcpListener::local_addr).transpose().map_err(|error| failed("the metrics socket", error))?;
+
+    let (stop, stopped) = watch::channel(());
+    let reaper = tokio::spawn(reap(Arc::clone(&gateway), stopped));
+    let operators = tokio::spawn(control.serve({
+        let (gateway, access_key) = (Arc::clone(&gateway), root_key.access_key.clone());
+        move |command| {
+            let (gateway, access_key) = (Arc::clone(&gateway), access_key.clone());
+            async move { execute(&gateway, Some(&access_key), stores::now(), command).await }
+        }
+    }));
+    output::print(&startup_block::text(settings, data, &root_key, origin, address, metrics_address));
+    if settings.durability == Durability::None {
+        tracing::warn!("durability is none: a power cut loses what was acknowledged");
+    }
+
+    let server = settings.server(record(root_key));
+    let served = server::serve(server, Arc::clone(&gateway), listener, metrics_listener, signals.stop()).await;
+
+    // Operators wait for a stopping server to let go of its directory rather than ask it.
+    operators.abort();
+    let _ = operators.await;
+    drop(stop);
+    let rest = async {
+        let _ = reaper.await;
+        gateway.drain().await;
+    };
+    if tokio::time::timeout(settings.drain_deadline, rest).await.is_err() {
+        tracing::warn!("work was still going on after the drain deadline; the next start repeats it");
+    }
+    served.map_err(|error| failed("the server stopped", error))
+}
+
+fn root_key(settings: &Settings, data: &DataDir) -> Result<(RootKey, RootKeyOrigin), CliError> {
+    match &settings.root_key {
+        Some(key) => Ok((key.clone(), RootKeyOrigin::Settings)),
+        None => {
+            let stored = data.root_key_or_create(|| keys::random_key(&stores::random))?;
+            Ok((stored.key, if stored.is_new { RootKeyOrigin::Made } else { RootKeyOrigin::File }))
+        }
+    }
+}
+
+fn record(RootKey { access_key, secret_key }: RootKey) -> KeyRecord {
+    KeyRecord { access_key, secret_key, account: Account::root(), policy: None, status: KeyStatus::Active, created: stores::now() }
+}
+
+/// Works off the to-do list until `stopped`'s sender is gone. Failures are told once until it works again.
+async fn reap(gateway: Arc<Gateway>, mut stopped: watch::Receiver<()>) {
+    let mut pause = REAP_PAUSE;
+    loop {
+        let failed_before = pause > REAP_PAUSE;
+        match gateway.reap().await {
+            Ok(0) => pause = REAP_PAUSE,
+            Ok(_) => pause = Duration::ZERO,
+            Err(failure) => {
+                if !failed_before {
+                    tracing::warn!(?failure, "cannot work off the to-do list; will try again");
+                }
+                pause = pause.max(REAP_PAUSE).saturating_mul(2).min(REAP_PAUSE_MAX);
+            }
+        }
+        tokio::select! {
+            biased;
+            _ = stopped.changed() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// The signals that end the server: SIGTERM of supervisors, SIGINT of terminals.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From here on the signals no longer kill the process.
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Resolves at the first signal. The second one ends the process at once, which loses no more than a crash would.
+    async fn stop(mut self) {
+        let name = self.next().await;
+        tracing::info!("{name}: draining");
+        tokio::spawn(async move {
+            let name = self.next().await;
+            output::complain(&format!("partway: {name} again: ending at once"));
+            std::process::exit(1);
+        });
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+/// Asks for as many file descriptors as the system grants; says so when they are too few for the connections.
+fn raise_descriptor_limit(settings: &Settings) {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::debug!(%error, "cannot raise the limit of open files");
+    }
+    // A connection has its socket and at most one blob file.
+    let wanted = u64::try_from(settings.connection_count_max).unwrap_or(u64::MAX).saturating_mul(2).saturating_add(DESCRIPTORS_BESIDES);
+    if let Some(granted) = getrlimit(Resource::Nofile).current.filter(|&granted| granted < wanted) {
+        tracing::warn!(granted, wanted, "the limit of open files is low for connections-max");
+    }
+}

@@ -1,0 +1,102 @@
+//! `partway uploads`: the open multipart uploads.
+
+use super::{
+    CliError,
+    command::{Answer, Command},
+    operator, output, stores,
+};
+use crate::{config::Settings, model::Timestamp, ops::OpenUpload};
+use clap::ArgMatches;
+use serde_json::json;
+use std::process::ExitCode;
+
+pub(super) fn run(settings: &Settings, matches: &ArgMatches) -> Result<ExitCode, CliError> {
+    let count_max = *matches.get_one::<u32>("count-max").expect("it has a default");
+    let Answer::Uploads(uploads) = operator::ask(settings, &Command::Uploads { count_max })? else {
+        return Err(CliError::failed("the server gave another answer than was asked for"));
+    };
+    let now = stores::now();
+    output::print(&if matches.get_flag("json") { as_json(&uploads, now) } else { as_table(&uploads, now) });
+    if u32::try_from(uploads.len()).is_ok_and(|count| count >= count_max) {
+        output::complain(&format!("partway: only the first {count_max} are listed; --count-max lists more"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn since(then: Timestamp, now: Timestamp) -> i64 {
+    now.millis().saturating_sub(then.millis()).max(0)
+}
+
+fn as_table(uploads: &[OpenUpload], now: Timestamp) -> String {
+    if uploads.is_empty() {
+        return "no open uploads\n".to_owned();
+    }
+    let heading = ["BUCKET", "KEY", "UPLOAD ID", "PARTS", "HELD", "AGE", "LAST ACTIVITY"].map(str::to_owned).to_vec();
+    let rows = uploads.iter().map(|upload| {
+        vec![
+            upload.bucket.to_string(),
+            upload.key.to_string(),
+            upload.upload_id.to_string(),
+            upload.part_count.to_string(),
+            output::size(upload.bytes_held),
+            output::age(since(upload.initiated, now)),
+            format!("{} ago", output::age(since(upload.last_activity, now))),
+        ]
+    });
+    output::table(&std::iter::once(heading).chain(rows).collect::<Vec<_>>())
+}
+
+fn as_json(uploads: &[OpenUpload], now: Timestamp) -> String {
+    let rows = uploads.iter().map(|upload| {
+        json!({
+            "bucket": upload.bucket.as_str(),
+            "key": upload.key.as_str(),
+            "upload_id": upload.upload_id.to_string(),
+            "part_count": upload.part_count,
+            "bytes_held": upload.bytes_held,
+            "initiated": output::time(upload.initiated),
+            "age_ms": since(upload.initiated, now),
+            "last_activity": output::time(upload.last_activity),
+        })
+    });
+    output::json(&rows.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Bucket, ObjectKey, UploadId};
+
+    fn upload() -> OpenUpload {
+        OpenUpload {
+            bucket: Bucket::new("films").unwrap(),
+            key: ObjectKey::new("a\u{1b}b").unwrap(),
+            upload_id: UploadId::new(Timestamp::from_secs(1_700_000_000), [7; 10]),
+            initiated: Timestamp::from_secs(1_700_000_000),
+            last_activity: Timestamp::from_secs(1_700_000_060),
+            part_count: 3,
+            bytes_held: 15 << 20,
+        }
+    }
+
+    #[test]
+    fn the_table_shows_what_operators_ask_for() {
+        let text = as_table(&[upload()], Timestamp::from_secs(1_700_003_600));
+        let id = upload().upload_id.to_string();
+        for part in ["films", "a\\u{1b}b", &id, " 3 ", "15.0 MiB", "1h00m", "59m00s ago"] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+        assert_eq!(as_table(&[], Timestamp::from_secs(0)), "no open uploads\n");
+    }
+
+    #[test]
+    fn the_json_has_ids_as_text_and_numbers_as_numbers() {
+        let value: serde_json::Value = serde_json::from_str(&as_json(&[upload()], Timestamp::from_secs(1_700_000_001))).unwrap();
+        assert_eq!(value[0]["upload_id"], upload().upload_id.to_string());
+        assert_eq!(value[0]["key"], "a\u{1b}b");
+        assert_eq!(value[0]["part_count"], 3);
+        assert_eq!(value[0]["bytes_held"], 15 << 20);
+        assert_eq!(value[0]["age_ms"], 1000);
+        assert_eq!(value[0]["last_activity"], "2023-11-14T22:14:20Z");
+    }
+}

@@ -1,0 +1,193 @@
+//! The table of settings. Flags, variables, file keys, `partway config` and the reference in
+//! `docs/configuration.md` all come from it; a setting is added here and read in `typed`.
+
+use super::value::Kind;
+use std::time::Duration;
+
+/// One setting. Its name is the flag and the file key; the variable is derived from it.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// Lower-case words joined by `-`.
+    pub name: &'static str,
+    /// Its type.
+    pub kind: Kind,
+    /// What holds when nobody says otherwise, as it would be written; `None` when it then is not set.
+    pub default: Option<&'static str>,
+    /// What it does, in a sentence or two.
+    pub meaning: &'static str,
+}
+
+impl Setting {
+    /// The environment variable: `PARTWAY_` and the name in upper case, with `_` for `-`.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        format!("{VARIABLE_PREFIX}{}", self.name.to_ascii_uppercase().replace('-', "_"))
+    }
+}
+
+/// What all variables begin with.
+pub(super) const VARIABLE_PREFIX: &str = "PARTWAY_";
+
+/// The setting that names the file of the others; it cannot be in that file.
+pub(super) const CONFIG: &str = "config";
+
+const fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+const DAY: u64 = 24 * 3600;
+
+/// All settings, in the order in which they are shown.
+pub const TABLE: &[Setting] = &[
+    Setting {
+        name: "listen",
+        kind: Kind::Address,
+        default: Some("127.0.0.1:9000"),
+        meaning: "Where clients connect. Port 0 lets the system choose; the start-up block names the port.",
+    },
+    Setting {
+        name: "metrics-listen",
+        kind: Kind::AddressOrOff,
+        default: Some("off"),
+        meaning: "Where metrics are scraped, apart from the clients' address because nobody has to sign there.",
+    },
+    Setting {
+        name: "data",
+        kind: Kind::Path,
+        default: Some("./partway-data"),
+        meaning: "The data directory: index, blobs, root key, lock and control socket. One process at a time.",
+    },
+    Setting {
+        name: CONFIG,
+        kind: Kind::Path,
+        default: None,
+        meaning: "A TOML file with settings under these names. Flags and variables win over it.",
+    },
+    Setting { name: "region", kind: Kind::Name, default: Some("us-east-1"), meaning: "The region reported to clients." },
+    Setting {
+        name: "domain",
+        kind: Kind::Hosts,
+        default: Some(""),
+        meaning: "Suffixes for virtual-hosted addressing: with `s3.example.com`, a request to `photos.s3.example.com` is for bucket `photos`. `localhost` always is one.",
+    },
+    Setting {
+        name: "root-access-key",
+        kind: Kind::AccessKey,
+        default: None,
+        meaning: "Access key of the root account, instead of the random one in the data directory. Goes with root-secret-key.",
+    },
+    Setting {
+        name: "root-secret-key",
+        kind: Kind::Secret,
+        default: None,
+        meaning: "Secret of root-access-key. Other users of the machine can see flags: prefer the variable or a file that only you can read.",
+    },
+    Setting {
+        name: "durability",
+        kind: Kind::Choice(&["full", "none"]),
+        default: Some("full"),
+        meaning: "`full`: a success is answered after the bytes and their record are synced to disk. `none`: nothing is synced, a power cut loses what was acknowledged.",
+    },
+    Setting {
+        name: "s3-part-size-min",
+        kind: Kind::Size { min: 1, max: 5 << 30 },
+        default: Some("5MiB"),
+        meaning: "Smallest part, except the last, that an upload can be completed with through the S3 dialect.",
+    },
+    Setting {
+        name: "inline-size-max",
+        kind: Kind::Size { min: 0, max: 1 << 20 },
+        default: Some("64KiB"),
+        meaning: "Bodies up to this size are kept in the index instead of a file of their own, so that one sync covers many of them.",
+    },
+    Setting {
+        name: "body-memory",
+        kind: Kind::Size { min: 8 << 20, max: 1 << 40 },
+        default: Some("128MiB"),
+        meaning: "Memory for request bodies between socket and disk, shared by all requests in flight.",
+    },
+    Setting {
+        name: "index-block-cache",
+        kind: Kind::Size { min: 1 << 20, max: 1 << 40 },
+        default: Some("128MiB"),
+        meaning: "Memory for the index's cache of blocks.",
+    },
+    Setting {
+        name: "connections-max",
+        kind: Kind::Count { min: 1, max: 1_000_000 },
+        default: Some("1024"),
+        meaning: "Connections served at once; further ones are told to slow down.",
+    },
+    Setting {
+        name: "head-timeout",
+        kind: Kind::Duration { min: Duration::from_millis(100), max: secs(3600) },
+        default: Some("30s"),
+        meaning: "How long a client may take to send a request's head.",
+    },
+    Setting {
+        name: "body-timeout",
+        kind: Kind::Duration { min: Duration::from_millis(100), max: secs(DAY) },
+        default: Some("1m"),
+        meaning: "How long a client may pause within a body.",
+    },
+    Setting {
+        name: "drain-deadline",
+        kind: Kind::Duration { min: secs(0), max: secs(DAY) },
+        default: Some("30s"),
+        meaning: "How long requests in flight may go on after SIGTERM.",
+    },
+    Setting {
+        name: "reap-grace",
+        kind: Kind::Duration { min: secs(1), max: secs(365 * DAY) },
+        default: Some("1m"),
+        meaning: "How long bytes stay on disk after nothing refers to them any more.",
+    },
+    Setting {
+        name: "completed-retention",
+        kind: Kind::Duration { min: secs(1), max: secs(365 * DAY) },
+        default: Some("7d"),
+        meaning: "How long a completed upload's answer is kept for clients that ask again.",
+    },
+    Setting {
+        name: "log-level",
+        kind: Kind::Choice(&["error", "warn", "info", "debug", "trace"]),
+        default: Some("info"),
+        meaning: "Least severe level that is logged, on standard error.",
+    },
+    Setting {
+        name: "log-format",
+        kind: Kind::Choice(&["text", "json"]),
+        default: Some("text"),
+        meaning: "Log lines for people or for machines.",
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_are_distinct_kebab_case_and_defaults_are_legal() {
+        let mut seen = BTreeSet::new();
+        for setting in TABLE {
+            assert!(seen.insert(setting.name), "{} twice", setting.name);
+            assert!(
+                setting.name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'),
+                "{}",
+                setting.name
+            );
+            assert!(setting.meaning.ends_with('.') && !setting.meaning.contains(['|', '\n']), "{}", setting.name);
+            if let Some(default) = setting.default {
+                let value = setting.kind.parse(default).unwrap_or_else(|why| panic!("{}: {why}", setting.name));
+                assert_eq!(value.to_text(), default, "{}: a default is written as it is printed", setting.name);
+            }
+        }
+    }
+
+    #[test]
+    fn variables_are_the_names_in_upper_case() {
+        let setting = TABLE.iter().find(|setting| setting.name == "root-access-key").unwrap();
+        assert_eq!(setting.variable(), "PARTWAY_ROOT_ACCESS_KEY");
+    }
+}

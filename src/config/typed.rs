@@ -1,0 +1,288 @@
+//! The settings as the parts of the gateway take them.
+
+use super::{
+    ConfigError,
+    load::Values,
+    value::{Value, size_text},
+};
+use crate::{
+    blob::LocalSettings,
+    meta::RocksSettings,
+    model::{KeyRecord, Limits},
+    ops::GatewaySettings,
+    server::ServerSettings,
+    telemetry::LogFormat,
+};
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+
+/// When a success is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// After the bytes and their record are synced to disk.
+    Full,
+    /// When the operating system has them: a power cut loses what was acknowledged.
+    None,
+}
+
+impl fmt::Display for Durability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full => "full",
+            Self::None => "none",
+        })
+    }
+}
+
+/// The root key from the settings. `Debug` never shows the secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RootKey {
+    /// The access key id.
+    pub access_key: String,
+    /// The secret that signs.
+    pub secret_key: String,
+}
+
+impl fmt::Debug for RootKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RootKey").field("access_key", &self.access_key).finish_non_exhaustive()
+    }
+}
+
+/// All settings, checked.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where clients connect.
+    pub listen: SocketAddr,
+    /// Where metrics are scraped, if anywhere.
+    pub metrics_listen: Option<SocketAddr>,
+    /// The data directory.
+    pub data: PathBuf,
+    /// The root key, when it is not the one in the data directory.
+    pub root_key: Option<RootKey>,
+    /// When a success is answered.
+    pub durability: Durability,
+    /// What the log keeps.
+    pub log_level: String,
+    /// How log lines are written.
+    pub log_format: LogFormat,
+    /// How the operations behave.
+    pub gateway: GatewaySettings,
+    /// How the index is set up.
+    pub rocks: RocksSettings,
+    /// How the blob directory is used.
+    pub blobs: LocalSettings,
+    /// The region reported to clients.
+    pub region: String,
+    /// Suffixes of virtual hosts.
+    pub domains: Vec<String>,
+    /// Limits of the S3 dialect.
+    pub s3_limits: Limits,
+    /// Connections served at once.
+    pub connection_count_max: usize,
+    /// How long a client may take to send a request's head.
+    pub head_timeout: Duration,
+    /// How long a client may pause within a body.
+    pub body_timeout: Duration,
+    /// How long requests in flight may go on after the stop signal.
+    pub drain_deadline: Duration,
+}
+
+impl Settings {
+    /// Reads the values into their structs and checks what one row of the table cannot.
+    ///
+    /// # Errors
+    /// [`ConfigError::Together`] for settings that contradict each other.
+    pub fn new(values: &Values) -> Result<Self, ConfigError> {
+        let read = Reader(values);
+        let root_key = match (read.text_if_set("root-access-key"), read.text_if_set("root-secret-key")) {
+            (Some(access_key), Some(secret_key)) => Some(RootKey { access_key, secret_key }),
+            (None, None) => None,
+            (Some(_), None) => return Err(ConfigError::Together("root-access-key is set but root-secret-key is not".to_owned())),
+            (None, Some(_)) => return Err(ConfigError::Together("root-secret-key is set but root-access-key is not".to_owned())),
+        };
+        let durability = match read.text("durability").as_str() {
+            "none" => Durability::None,
+            _ => Durability::Full,
+        };
+        let gateway = GatewaySettings {
+            inline_size_bytes_max: read.size("inline-size-max"),
+            body_memory_bytes: read.size("body-memory"),
+            reap_grace_ms: millis(read.duration("reap-grace")),
+            completed_retention_ms: millis(read.duration("completed-retention")),
+        };
+        if gateway.inline_size_bytes_max.saturating_mul(8) > gateway.body_memory_bytes {
+            return Err(ConfigError::Together(format!(
+                "body-memory ({}) is to be at least eight times inline-size-max ({})",
+                size_text(gateway.body_memory_bytes),
+                size_text(gateway.inline_size_bytes_max)
+            )));
+        }
+        Ok(Self {
+            listen: read.address("listen").unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0))),
+            metrics_listen: read.address("metrics-listen"),
+            data: read.path("data"),
+            root_key,
+            durability,
+            log_level: read.text("log-level"),
+            log_format: match read.text("log-format").as_str() {
+                "json" => LogFormat::Json,
+                _ => LogFormat::Text,
+            },
+            gateway,
+            rocks: rocks(durability, read.size("index-block-cache")),
+            blobs: blobs(durability),
+            region: read.text("region"),
+            domains: read.list("domain"),
+            s3_limits: Limits { part_size_bytes_min: read.size("s3-part-size-min"), ..Limits::S3 },
+            connection_count_max: usize::try_from(read.count("connections-max")).unwrap_or(usize::MAX),
+            head_timeout: read.duration("head-timeout"),
+            body_timeout: read.duration("body-timeout"),
+            drain_deadline: read.duration("drain-deadline"),
+        })
+    }
+
+    /// The server's part of the settings.
+    #[must_use]
+    pub fn server(&self, root_key: KeyRecord) -> ServerSettings {
+        ServerSettings {
+            region: self.region.clone(),
+            domains: self.domains.clone(),
+            root_key,
+            s3_limits: self.s3_limits,
+            connection_count_max: self.connection_count_max,
+            head_timeout: self.head_timeout,
+            body_timeout: self.body_timeout,
+            drain_deadline: self.drain_deadline,
+        }
+    }
+}
+
+fn rocks(durability: Durability, block_cache_bytes: u64) -> RocksSettings {
+    RocksSettings {
+        sync_writes: durability == Durability::Full,
+        block_cache_bytes: usize::try_from(block_cache_bytes).unwrap_or(usize::MAX),
+        ..RocksSettings::default()
+    }
+}
+
+fn blobs(durability: Durability) -> LocalSettings {
+    LocalSettings { sync: durability == Durability::Full }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Takes values out by name. The table gives every name its type, and a test builds `Settings`
+/// from the defaults, so a mismatch does not survive the first test run.
+struct Reader<'a>(&'a Values);
+
+impl Reader<'_> {
+    fn address(&self, name: &str) -> Option<SocketAddr> {
+        match self.0.value(name) {
+            Value::Address(address) => Some(*address),
+            Value::Unset => None,
+            other => mismatch(name, other),
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        match self.0.value(name) {
+            Value::Path(path) => path.clone(),
+            other => mismatch(name, other),
+        }
+    }
+
+    fn text(&self, name: &str) -> String {
+        self.text_if_set(name).unwrap_or_else(|| mismatch(name, &Value::Unset))
+    }
+
+    fn text_if_set(&self, name: &str) -> Option<String> {
+        match self.0.value(name) {
+            Value::Text(text) => Some(text.clone()),
+            Value::Unset => None,
+            other => mismatch(name, other),
+        }
+    }
+
+    fn list(&self, name: &str) -> Vec<String> {
+        match self.0.value(name) {
+            Value::List(items) => items.clone(),
+            other => mismatch(name, other),
+        }
+    }
+
+    fn size(&self, name: &str) -> u64 {
+        match self.0.value(name) {
+            Value::Size(size) => *size,
+            other => mismatch(name, other),
+        }
+    }
+
+    fn duration(&self, name: &str) -> Duration {
+        match self.0.value(name) {
+            Value::Duration(duration) => *duration,
+            other => mismatch(name, other),
+        }
+    }
+
+    fn count(&self, name: &str) -> u64 {
+        match self.0.value(name) {
+            Value::Count(count) => *count,
+            other => mismatch(name, other),
+        }
+    }
+}
+
+fn mismatch(name: &str, value: &Value) -> ! {
+    panic!("the table gives {name} another type than {value:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Flags;
+
+    fn settings(pairs: &[(&'static str, &str)]) -> Result<Settings, ConfigError> {
+        let flags: Flags = pairs.iter().map(|(name, text)| (*name, vec![(*text).to_owned()])).collect();
+        Settings::new(&Values::load(&flags, [])?)
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_parts() {
+        let settings = settings(&[]).unwrap();
+        let gateway = GatewaySettings::default();
+        assert_eq!(settings.gateway.inline_size_bytes_max, gateway.inline_size_bytes_max);
+        assert_eq!(settings.gateway.body_memory_bytes, gateway.body_memory_bytes);
+        assert_eq!(settings.gateway.reap_grace_ms, gateway.reap_grace_ms);
+        assert_eq!(settings.gateway.completed_retention_ms, gateway.completed_retention_ms);
+        assert_eq!(settings.s3_limits, Limits::S3);
+        assert_eq!(settings.durability, Durability::Full);
+        assert_eq!(settings.rocks, RocksSettings::default());
+        assert!(settings.blobs.sync);
+        assert_eq!(settings.listen, "127.0.0.1:9000".parse().unwrap());
+        assert_eq!(settings.metrics_listen, None);
+    }
+
+    #[test]
+    fn the_root_key_is_set_whole_or_not_at_all() {
+        let both = settings(&[("root-access-key", "abc"), ("root-secret-key", "12345678")]).unwrap().root_key.unwrap();
+        assert_eq!((both.access_key.as_str(), both.secret_key.as_str()), ("abc", "12345678"));
+        assert!(!format!("{both:?}").contains("12345678"));
+        for half in [("root-access-key", "abc"), ("root-secret-key", "12345678")] {
+            assert!(matches!(settings(&[half]), Err(ConfigError::Together(_))), "{half:?}");
+        }
+    }
+
+    #[test]
+    fn durability_none_reaches_both_stores() {
+        let settings = settings(&[("durability", "none")]).unwrap();
+        assert!(!settings.rocks.sync_writes && !settings.blobs.sync);
+    }
+
+    #[test]
+    fn inline_bodies_must_fit_the_memory_for_bodies() {
+        assert!(settings(&[("inline-size-max", "1MiB"), ("body-memory", "8MiB")]).is_ok());
+        assert!(settings(&[("inline-size-max", "9MiB")]).is_err());
+    }
+}
