@@ -45,6 +45,12 @@ pub fn buckets(prefix: &str, after: Option<&str>) -> Range<Vec<u8>> {
     }
 }
 
+/// The bucket of a bucket row's key; `None` when it is none.
+#[must_use]
+pub fn bucket_of(row: &[u8]) -> Option<Bucket> {
+    Bucket::new(std::str::from_utf8(row.strip_prefix(b"B")?).ok()?)
+}
+
 /// The row of an object.
 #[must_use]
 pub fn object(bucket: BucketId, key: &ObjectKey) -> Vec<u8> {
@@ -277,6 +283,210 @@ fn unescape(escaped: &[u8]) -> Option<(String, &[u8])> {
                 key.push(byte);
                 at += 1;
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::{collection::vec, prelude::*};
+
+    const BUCKET: BucketId = BucketId([0xFF; 8]);
+
+    /// Text that makes trouble: NUL and its neighbours, the edges of UTF-8, and much repetition.
+    fn text(length: std::ops::Range<usize>) -> impl Strategy<Value = String> {
+        let letter = prop_oneof![
+            8 => prop::sample::select(vec!['\0', '\u{1}', '\u{2}', 'a', 'b', '/', '\u{7F}', '\u{80}', '\u{10FFFF}']),
+            1 => any::<char>(),
+        ];
+        vec(letter, length).prop_map(String::from_iter)
+    }
+
+    fn key() -> impl Strategy<Value = ObjectKey> {
+        text(1..8).prop_map(|key| ObjectKey::new(key).unwrap())
+    }
+
+    fn key_of(text: &str) -> ObjectKey {
+        ObjectKey::new(text).unwrap()
+    }
+
+    fn upload_id() -> impl Strategy<Value = UploadId> {
+        prop_oneof![Just([0; 16]), Just([0xFF; 16]), any::<[u8; 16]>()].prop_map(UploadId::from_bytes)
+    }
+
+    fn number(number: u16) -> PartNumber {
+        PartNumber::new(number.into()).unwrap()
+    }
+
+    /// The keys found by a scan from `start` to the end of the bucket, against those that `expected` picks.
+    fn assert_found(keys: &[ObjectKey], start: &[u8], expected: impl Fn(&str) -> bool) {
+        for key in keys {
+            let row = object(BUCKET, key);
+            assert_eq!(start <= row.as_slice() && row < objects(BUCKET).end, expected(key.as_str()), "{key:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn rows_sort_as_their_keys_do(a in key(), b in key()) {
+            prop_assert_eq!(object(BUCKET, &a).cmp(&object(BUCKET, &b)), a.as_str().as_bytes().cmp(b.as_str().as_bytes()));
+        }
+
+        #[test]
+        fn object_rows_round_trip_and_stay_in_their_bucket(key in key(), id in any::<[u8; 8]>()) {
+            let row = object(BucketId(id), &key);
+            prop_assert!(objects(BucketId(id)).contains(&row));
+            prop_assert!(table(b'O').contains(&row));
+            prop_assert_eq!(object_key_of(&row), Some(key.clone()));
+            prop_assert_eq!(object_key_of(&row[..row.len() - 1]), None);
+            prop_assert_eq!(upload_of(&row), None);
+        }
+
+        #[test]
+        fn a_prefix_finds_its_keys_and_no_other(keys in vec(key(), 1..20), prefix in text(0..4)) {
+            let range = objects_with_prefix(BUCKET, &prefix);
+            let uploads = uploads_with_prefix(BUCKET, &prefix);
+            for key in &keys {
+                let starts = key.as_str().starts_with(&prefix);
+                prop_assert_eq!(range.contains(&object(BUCKET, key)), starts, "{:?}", key);
+                prop_assert_eq!(uploads.contains(&upload(BUCKET, key, &UploadId::from_bytes([0xFF; 16]))), starts, "{:?}", key);
+            }
+        }
+
+        #[test]
+        fn objects_after_a_text_are_those_above_it(keys in vec(key(), 1..20), after in text(0..4)) {
+            assert_found(&keys, &objects_after(BUCKET, &after), |key| key.as_bytes() > after.as_bytes());
+        }
+
+        #[test]
+        fn objects_after_a_prefix_are_those_above_all_of_its_keys(keys in vec(key(), 1..20), prefix in text(1..4)) {
+            let expected = |key: &str| key > prefix.as_str() && !key.starts_with(&prefix);
+            assert_found(&keys, &objects_after_prefix(BUCKET, &prefix), expected);
+        }
+
+        #[test]
+        fn upload_rows_sort_by_key_and_then_by_id(a in (key(), upload_id()), b in (key(), upload_id())) {
+            let row = |(key, id): &(ObjectKey, UploadId)| upload(BUCKET, key, id);
+            prop_assert_eq!(row(&a).cmp(&row(&b)), a.cmp(&b));
+            prop_assert_eq!(upload_of(&row(&a)), Some((BUCKET, a.0.clone(), a.1)));
+            prop_assert!(uploads(BUCKET).contains(&row(&a)));
+            prop_assert_eq!(object_key_of(&row(&a)), None);
+        }
+
+        #[test]
+        fn uploads_after_a_marker_are_those_above_it(
+            rows in vec((key(), upload_id()), 1..20), marker in key(), id in prop::option::of(upload_id()),
+        ) {
+            let start = uploads_after(BUCKET, marker.as_str(), id.as_ref());
+            for (key, upload_id) in rows {
+                let above = match id {
+                    Some(id) => (key.as_str(), upload_id) > (marker.as_str(), id),
+                    None => key > marker,
+                };
+                prop_assert_eq!(upload(BUCKET, &key, &upload_id) >= start, above, "{:?} {}", key, upload_id);
+            }
+        }
+
+        #[test]
+        fn uploads_after_a_prefix_are_those_above_all_of_its_keys(rows in vec((key(), upload_id()), 1..20), prefix in text(1..4)) {
+            let start = uploads_after_prefix(BUCKET, &prefix);
+            for (key, id) in rows {
+                let above = key.as_str() > prefix.as_str() && !key.as_str().starts_with(&prefix);
+                prop_assert_eq!(upload(BUCKET, &key, &id) >= start, above, "{:?}", key);
+            }
+        }
+
+        #[test]
+        fn part_rows_sort_by_number_and_then_by_revision(
+            id in upload_id(), a in (1..=10_000_u16, any::<u64>()), b in (1..=10_000_u16, any::<u64>()), marker in any::<u16>(),
+        ) {
+            let row = |(of, revision): (u16, u64)| part(&id, number(of), Revision(revision));
+            prop_assert_eq!(row(a).cmp(&row(b)), a.cmp(&b));
+            prop_assert_eq!(part_of(&row(a)), Some((id, number(a.0), Revision(a.1))));
+            prop_assert!(parts(&id).contains(&row(a)));
+            prop_assert_eq!(parts_after(&id, marker).contains(&row(a)), a.0 > marker);
+        }
+
+        #[test]
+        fn any_bytes_can_be_asked_for_their_key(row in vec(any::<u8>(), 0..40), table in prop::sample::select(b"BOUPLD".to_vec())) {
+            let row = [&[table], row.as_slice()].concat();
+            let _ = (bucket_of(&row), object_key_of(&row), upload_of(&row), part_of(&row), blob_of(&row));
+        }
+
+        #[test]
+        fn a_successor_leaves_no_room(row in vec(any::<u8>(), 0..9), other in vec(any::<u8>(), 0..9)) {
+            prop_assert_eq!(other >= successor(&row), other > row);
+        }
+
+        #[test]
+        fn a_prefix_of_any_bytes_ends_above_all_that_start_with_it(
+            start in vec(prop_oneof![Just(0xFF), Just(0xFE), Just(0), any::<u8>()], 0..6), other in vec(prop_oneof![Just(0xFF), any::<u8>()], 0..9),
+        ) {
+            let start = join(b'O', &[&start]);
+            let other = join(b'O', &[&other]);
+            prop_assert_eq!(prefixed(start.clone()).contains(&other), other.starts_with(&start));
+        }
+    }
+
+    #[test]
+    fn a_prefix_that_ends_in_ff_carries_over() {
+        assert_eq!(prefixed(vec![b'O', 0xFF, 0xFF]), vec![b'O', 0xFF, 0xFF]..vec![b'P']);
+        assert_eq!(prefixed(vec![b'O', 0, 0xFF]), vec![b'O', 0, 0xFF]..vec![b'O', 1]);
+        assert_eq!(prefixed(vec![b'O']), table(b'O'));
+        let last = UploadId::from_bytes([0xFF; 16]);
+        assert!(parts(&last).contains(&part(&last, number(10_000), Revision(u64::MAX))));
+        assert_eq!(parts(&last).end, table(b'P').end);
+        assert!(parts_after(&last, u16::MAX).is_empty());
+    }
+
+    #[test]
+    fn buckets_are_found_by_prefix_and_marker() {
+        let names = ["abc", "abc-d", "abc.d", "abcd", "abd"];
+        let found = |prefix: &str, after: Option<&str>| {
+            let range = buckets(prefix, after);
+            names.into_iter().filter(|name| range.contains(&bucket(&Bucket::new(name).unwrap()))).collect::<Vec<_>>()
+        };
+        assert_eq!(found("", None), names);
+        assert_eq!(found("abc", None), names[..4]);
+        assert_eq!(found("abc", Some("abc")), names[1..4]);
+        assert_eq!(found("abc", Some("abc-d")), names[2..4]);
+        assert_eq!(found("abc.", Some("aaa")), ["abc.d"]);
+        assert_eq!(found("abc", Some("abd")), [""; 0]);
+        assert_eq!(bucket_of(&bucket(&Bucket::new("abc").unwrap())).unwrap().as_str(), "abc");
+        assert_eq!(bucket_of(b"Bab"), None);
+        assert_eq!(bucket_of(b"Kabc"), None);
+    }
+
+    #[test]
+    fn todos_are_due_at_their_millisecond() {
+        let at = Timestamp::from_millis;
+        for (due, is_due) in [(-1, true), (0, true), (999, true), (1000, true), (1001, false), (i64::MAX, false)] {
+            for sequence in [0, u64::MAX] {
+                assert_eq!(todos_due(at(1000)).contains(&todo(at(due), sequence)), is_due, "{due}");
+            }
+        }
+        assert!(todo(at(5), 2) > todo(at(5), 1) && todo(at(6), 0) > todo(at(5), u64::MAX));
+    }
+
+    /// The layout is on disk: these bytes never change.
+    #[test]
+    fn the_layout_is_as_drawn() {
+        let (id, upload_id, blob_id) = (BucketId([1; 8]), UploadId::from_bytes([2; 16]), BlobId([3; 16]));
+        let [eight, sixteen, blob_hex] = ["01".repeat(8), "02".repeat(16), "03".repeat(16)];
+        for (row, expected) in [
+            (bucket(&Bucket::new("abc").unwrap()), "42616263".to_owned()),
+            (object(id, &key_of("k\0")), format!("4f{eight}6b00ff00010000000000000000")),
+            (manifest_chunk(ManifestId([2; 16]), 258), format!("4d{sixteen}00000102")),
+            (upload(id, &key_of("k"), &upload_id), format!("55{eight}6b0001{sixteen}")),
+            (part(&upload_id, number(258), Revision(9)), format!("50{sixteen}01020000000000000009")),
+            (completed(&upload_id), format!("43{sixteen}")),
+            (blob(blob_id), format!("4c{blob_hex}")),
+            (inline_data(blob_id), format!("44{blob_hex}")),
+            (todo(Timestamp::from_millis(258), 7), "5400000000000001020000000000000007".to_owned()),
+            (access_key("AK"), "4b414b".to_owned()),
+        ] {
+            assert_eq!(hex::encode(row), expected);
         }
     }
 }

@@ -18,7 +18,8 @@ use std::ops::Range;
 
 /// An ordered key-value engine.
 ///
-/// - Keys sort as bytes. A key's first byte is its table (see `keys`).
+/// - Keys sort as bytes. A key's first byte is its table (see `keys`); a range stays within one table,
+///   and one that would not is refused as [`KvError::Engine`].
 /// - `commit` is serialisable: checks and writes of one commit happen at one moment, and it
 ///   returns after the log that holds it has been synced (unless the operator chose less).
 /// - A successful commit is seen by every `get` and `scan` that starts after it returned.
@@ -71,6 +72,16 @@ impl Check {
     }
 }
 
+impl Check {
+    /// The range it is about, if it is about one.
+    fn range(&self) -> Option<&Range<Vec<u8>>> {
+        match self {
+            Self::EmptyRange(range) => Some(range),
+            Self::Absent(_) | Self::Present(_) | Self::Equals(..) => None,
+        }
+    }
+}
+
 /// One change of a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Write {
@@ -95,4 +106,14 @@ pub enum KvError {
     /// A record cannot be read; for the log.
     #[error("corrupt record: {0}")]
     Corrupt(String),
+}
+
+/// Refuses a range that reaches into a second table: engines keep tables apart.
+fn within_one_table(range: &Range<Vec<u8>>) -> Result<(), KvError> {
+    let inside = match (range.start.first(), range.is_empty()) {
+        (_, true) => true,
+        (Some(&table), false) => table.checked_add(1).is_none_or(|next| range.end.as_slice() <= [next].as_slice()),
+        (None, false) => false,
+    };
+    if inside { Ok(()) } else { Err(KvError::Engine("a range must stay within one table".to_owned())) }
 }

@@ -1,1 +1,3 @@
 //! What tests share: conformance suites, faulty wrappers, a raw-socket client.
+
+pub mod kv_suite;

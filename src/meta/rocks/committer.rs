@@ -1,0 +1,151 @@
+//! The one thread that writes: it takes the commits that have queued up, checks them in order and
+//! writes those that hold as one synced batch.
+//!
+//! - Each commit sees the database and every commit accepted before it, so commits are serialisable
+//!   without a lock.
+//! - Nobody is answered, not even about a conflict, before the batch that the answer rests on is durable.
+//! - A write that fails is never tried again: from then on every commit is refused.
+
+use super::store::{Reach, ReadError, Store};
+use crate::meta::{Check, KvError, Write};
+use bytes::Bytes;
+use rocksdb::WriteBatch;
+use std::{
+    collections::BTreeMap,
+    ops::Range,
+    sync::atomic::{AtomicBool, Ordering},
+};
+use tokio::sync::{mpsc, oneshot};
+
+/// Commits that may wait in the queue; further callers wait for a place.
+pub(super) const QUEUE_COMMITS_MAX: usize = 1024;
+
+/// Commits in one batch.
+const BATCH_COMMITS_MAX: usize = 512;
+
+/// Bytes of keys and values after which a batch takes no further commit.
+const BATCH_BYTES_MAX: usize = 16 << 20;
+
+/// A commit and whom to tell. A caller who has gone away leaves the commit to happen.
+pub(super) struct Request {
+    pub(super) checks: Vec<Check>,
+    pub(super) writes: Vec<Write>,
+    pub(super) answer: oneshot::Sender<Result<(), KvError>>,
+}
+
+impl Request {
+    fn size_bytes(&self) -> usize {
+        let size = |write: &Write| match write {
+            Write::Put(key, value) => key.len() + value.len(),
+            Write::Delete(key) => key.len(),
+        };
+        self.writes.iter().map(size).sum()
+    }
+}
+
+/// Works until every sender of the queue is gone and the queue is empty.
+pub(super) fn run(store: &Store, read_only: &AtomicBool, mut queue: mpsc::Receiver<Request>) {
+    while let Some(first) = queue.blocking_recv() {
+        let requests = gather(first, &mut queue);
+        if read_only.load(Ordering::Acquire) {
+            for request in requests {
+                answer(request.answer, Err(KvError::ReadOnly));
+            }
+        } else {
+            settle(store, read_only, requests);
+        }
+    }
+}
+
+/// The commits that are waiting, as many as fit in a batch.
+fn gather(first: Request, queue: &mut mpsc::Receiver<Request>) -> Vec<Request> {
+    let mut size_bytes = first.size_bytes();
+    let mut requests = vec![first];
+    while requests.len() < BATCH_COMMITS_MAX
+        && size_bytes < BATCH_BYTES_MAX
+        && let Ok(request) = queue.try_recv()
+    {
+        size_bytes += request.size_bytes();
+        requests.push(request);
+    }
+    requests
+}
+
+/// Checks, writes and answers a batch.
+fn settle(store: &Store, read_only: &AtomicBool, requests: Vec<Request>) {
+    let mut batch = Batch::new(store);
+    let outcomes: Vec<_> = requests.into_iter().map(|request| (request.answer, batch.accept(&request.checks, request.writes))).collect();
+    let written = batch.write();
+    if let Err(error) = &written {
+        // Before anybody is told, so that nobody who was told finds the index still taking commits.
+        read_only.store(true, Ordering::Release);
+        tracing::error!(%error, "a write to the index failed; the index is read-only until the next start");
+    }
+    for (caller, outcome) in outcomes {
+        answer(caller, written.clone().and(outcome));
+    }
+}
+
+fn answer(caller: oneshot::Sender<Result<(), KvError>>, outcome: Result<(), KvError>) {
+    // A caller who hung up does not need the answer.
+    let _ = caller.send(outcome);
+}
+
+/// The writes accepted so far, both for the database and to look at: `None` is a removed key.
+struct Batch<'a> {
+    store: &'a Store,
+    writes: WriteBatch,
+    changed: BTreeMap<Vec<u8>, Option<Bytes>>,
+}
+
+impl<'a> Batch<'a> {
+    fn new(store: &'a Store) -> Self {
+        Self { store, writes: WriteBatch::default(), changed: BTreeMap::new() }
+    }
+
+    /// Adds the writes if all checks hold.
+    fn accept(&mut self, checks: &[Check], writes: Vec<Write>) -> Result<(), KvError> {
+        for (index, check) in checks.iter().enumerate() {
+            if !self.holds(check)? {
+                return Err(KvError::Conflict(index));
+            }
+        }
+        for write in writes {
+            self.store.add(&mut self.writes, &write);
+            match write {
+                Write::Put(key, value) => self.changed.insert(key, Some(value)),
+                Write::Delete(key) => self.changed.insert(key, None),
+            };
+        }
+        Ok(())
+    }
+
+    fn holds(&self, check: &Check) -> Result<bool, KvError> {
+        match check {
+            Check::Absent(key) => Ok(self.get(key)?.is_none()),
+            Check::Present(key) => Ok(self.get(key)?.is_some()),
+            Check::Equals(key, value) => Ok(self.get(key)?.as_ref() == Some(value)),
+            Check::EmptyRange(range) => self.is_empty(range),
+        }
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, KvError> {
+        if let Some(value) = self.changed.get(key) {
+            return Ok(value.clone());
+        }
+        self.store.get(key, Reach::Disk).map_err(|error| match error {
+            ReadError::Failed(error) => error,
+            ReadError::NotInMemory => KvError::Engine("a read from the disk was incomplete".to_owned()),
+        })
+    }
+
+    fn is_empty(&self, range: &Range<Vec<u8>>) -> Result<bool, KvError> {
+        let added = !range.is_empty() && self.changed.range(range.clone()).any(|(_, value)| value.is_some());
+        Ok(!added && self.store.is_empty(range.clone(), |key| self.changed.contains_key(key))?)
+    }
+
+    fn write(self) -> Result<(), KvError> {
+        // Checks alone, or conflicts alone, have nothing to sync.
+        if self.writes.is_empty() { Ok(()) } else { self.store.write(self.writes) }
+    }
+}

@@ -1,0 +1,154 @@
+//! The embedded engine: RocksDB behind one committer.
+//!
+//! - Commits go through one thread (`committer`), which makes them serialisable and lets those that
+//!   arrive together share one sync.
+//! - Reads are served at once when memory has what they need, else on a thread that may block.
+//! - After a write that failed only reads are served.
+
+mod committer;
+mod settings;
+mod store;
+
+pub use settings::RocksSettings;
+
+use super::{Check, Kv, KvError, Write, within_one_table};
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::{
+    ops::Range,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
+use store::{Reach, ReadError, Store};
+use tokio::sync::{mpsc, oneshot};
+
+/// Scans of up to so many pairs are tried in memory first; copying more would keep other tasks waiting.
+const SCAN_IN_MEMORY_COUNT_MAX: usize = 128;
+
+/// A [`Kv`] on RocksDB. Its directory is locked until it is dropped. Dropping it settles the commits
+/// that wait and moves all rows to sorted files, so it may take a moment.
+pub struct RocksKv {
+    store: Arc<Store>,
+    read_only: Arc<AtomicBool>,
+    /// Taken by `drop` alone.
+    committer: Option<(mpsc::Sender<committer::Request>, thread::JoinHandle<()>)>,
+}
+
+impl RocksKv {
+    /// Opens the database in a directory, which is created if there is none. Reads its log, so it may
+    /// take seconds and blocks.
+    ///
+    /// # Errors
+    /// [`KvError::Engine`] when another one has it open, when it is damaged or cannot be read or written.
+    pub fn open(path: &Path, settings: RocksSettings) -> Result<Self, KvError> {
+        Self::start(Store::open(path, &settings)?)
+    }
+
+    fn start(store: Store) -> Result<Self, KvError> {
+        let store = Arc::new(store);
+        let read_only = Arc::new(AtomicBool::new(false));
+        let (sender, queue) = mpsc::channel(committer::QUEUE_COMMITS_MAX);
+        let work = {
+            let (store, read_only) = (Arc::clone(&store), Arc::clone(&read_only));
+            move || committer::run(&store, &read_only, queue)
+        };
+        let thread = thread::Builder::new()
+            .name("index-committer".to_owned())
+            .spawn(work)
+            .map_err(|error| KvError::Engine(format!("cannot start the committer: {error}")))?;
+        Ok(Self { store, read_only, committer: Some((sender, thread)) })
+    }
+
+    /// Reads on a thread that may block. A caller who goes away leaves the read to end unheard.
+    async fn read_from_disk<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Store) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, KvError> {
+        let store = Arc::clone(&self.store);
+        match tokio::task::spawn_blocking(move || read(&store)).await {
+            Ok(Ok(found)) => Ok(found),
+            Ok(Err(ReadError::Failed(error))) => Err(error),
+            Ok(Err(ReadError::NotInMemory)) => Err(KvError::Engine("a read from the disk was incomplete".to_owned())),
+            Err(error) => Err(KvError::Engine(format!("a read did not end: {error}"))),
+        }
+    }
+}
+
+#[async_trait]
+impl Kv for RocksKv {
+    async fn get(&self, key: &[u8]) -> Result<Option<Bytes>, KvError> {
+        match self.store.get(key, Reach::Memory) {
+            Ok(value) => Ok(value),
+            Err(ReadError::Failed(error)) => Err(error),
+            Err(ReadError::NotInMemory) => {
+                let key = key.to_vec();
+                self.read_from_disk(move |store| store.get(&key, Reach::Disk)).await
+            }
+        }
+    }
+
+    async fn scan(&self, range: Range<Vec<u8>>, count_max: usize) -> Result<Vec<(Bytes, Bytes)>, KvError> {
+        within_one_table(&range)?;
+        if count_max <= SCAN_IN_MEMORY_COUNT_MAX {
+            match self.store.scan(range.clone(), count_max, Reach::Memory) {
+                Ok(pairs) => return Ok(pairs),
+                Err(ReadError::Failed(error)) => return Err(error),
+                Err(ReadError::NotInMemory) => {}
+            }
+        }
+        self.read_from_disk(move |store| store.scan(range, count_max, Reach::Disk)).await
+    }
+
+    async fn commit(&self, checks: Vec<Check>, writes: Vec<Write>) -> Result<(), KvError> {
+        checks.iter().filter_map(Check::range).try_for_each(within_one_table)?;
+        if self.is_read_only() {
+            return Err(KvError::ReadOnly);
+        }
+        let (answer, outcome) = oneshot::channel();
+        let (queue, _) = self.committer.as_ref().expect("only drop takes the committer");
+        let sent = queue.send(committer::Request { checks, writes, answer }).await;
+        match sent {
+            Ok(()) => outcome.await.unwrap_or_else(|_| Err(self.committer_is_gone())),
+            Err(_) => Err(self.committer_is_gone()),
+        }
+    }
+
+    fn is_read_only(&self) -> bool {
+        self.read_only.load(Ordering::Acquire)
+    }
+}
+
+impl RocksKv {
+    /// The committer ends before its queue only when it panics. What it had in hand may or may not be
+    /// written; nothing will be any more.
+    fn committer_is_gone(&self) -> KvError {
+        if !self.read_only.swap(true, Ordering::AcqRel) {
+            tracing::error!("the index's committer has failed; the index is read-only until the next start");
+        }
+        KvError::Engine("the committer has failed".to_owned())
+    }
+}
+
+impl Drop for RocksKv {
+    fn drop(&mut self) {
+        let Some((queue, thread)) = self.committer.take() else { return };
+        drop(queue);
+        if thread.join().is_err() {
+            tracing::error!("the index's committer has failed");
+            return;
+        }
+        if !self.is_read_only()
+            && let Err(error) = self.store.flush()
+        {
+            // Every commit is in the log already; only the next start takes longer.
+            tracing::error!(%error, "the index could not be flushed at its end");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,179 @@
+//! The database: which table lives in which column family, reads with a stated reach, batched writes.
+
+use super::{RocksSettings, settings::Setup};
+use crate::meta::{KvError, Write, keys};
+use bytes::Bytes;
+use rocksdb::{
+    ColumnFamily, ColumnFamilyDescriptor, DB, DBRawIteratorWithThreadMode, Error, ErrorKind, ReadOptions, ReadTier, WriteBatch,
+    WriteOptions,
+};
+use std::{fs, io, ops::Range, path::Path};
+
+/// The column family of every table but the inline data.
+const RECORDS: &str = "default";
+
+/// The column family of the inline data, whose values live in RocksDB's blob files.
+const INLINE_DATA: &str = "inline-data";
+
+/// A read of memory only gives up after stepping over so many removed rows: they cost time too.
+const REMOVED_IN_MEMORY_MAX: u64 = 1000;
+
+/// How far a read may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// What is in memory, so without blocking.
+    Memory,
+    /// To the disk.
+    Disk,
+}
+
+/// Why a read brought nothing.
+#[derive(Debug)]
+pub(super) enum ReadError {
+    /// It would have had to go to the disk.
+    NotInMemory,
+    /// The engine failed.
+    Failed(KvError),
+}
+
+impl From<Error> for ReadError {
+    fn from(error: Error) -> Self {
+        match error.kind() {
+            ErrorKind::Incomplete => Self::NotInMemory,
+            _ => Self::Failed(engine_error(&error)),
+        }
+    }
+}
+
+pub(super) fn engine_error(error: &Error) -> KvError {
+    KvError::Engine(error.to_string())
+}
+
+pub(super) struct Store {
+    db: DB,
+    write_options: WriteOptions,
+}
+
+impl Store {
+    pub(super) fn open(path: &Path, settings: &RocksSettings) -> Result<Self, KvError> {
+        create_directory(path).map_err(|error| KvError::Engine(format!("cannot create {}: {error}", path.display())))?;
+        let Setup { database, records, inline_data } = settings.setup();
+        let families = [ColumnFamilyDescriptor::new(RECORDS, records), ColumnFamilyDescriptor::new(INLINE_DATA, inline_data)];
+        let db = DB::open_cf_descriptors(&database, path, families).map_err(|error| engine_error(&error))?;
+        Ok(Self::of(db, settings))
+    }
+
+    /// A store that opens but takes no writes, like a disk that has failed.
+    #[cfg(test)]
+    pub(super) fn open_unwritable(path: &Path, settings: &RocksSettings) -> Self {
+        let Setup { database, records, inline_data } = settings.setup();
+        let families = [ColumnFamilyDescriptor::new(RECORDS, records), ColumnFamilyDescriptor::new(INLINE_DATA, inline_data)];
+        Self::of(DB::open_cf_descriptors_read_only(&database, path, families, false).unwrap(), settings)
+    }
+
+    fn of(db: DB, settings: &RocksSettings) -> Self {
+        let mut write_options = WriteOptions::default();
+        write_options.set_sync(settings.sync_writes);
+        Self { db, write_options }
+    }
+
+    pub(super) fn get(&self, key: &[u8], reach: Reach) -> Result<Option<Bytes>, ReadError> {
+        let value = self.db.get_cf_opt(self.family(key), key, &read_options(reach))?;
+        Ok(value.map(Bytes::from))
+    }
+
+    /// The first pairs of a range, which must stay within one table, all of one moment.
+    pub(super) fn scan(&self, range: Range<Vec<u8>>, count_max: usize, reach: Reach) -> Result<Vec<(Bytes, Bytes)>, ReadError> {
+        let mut pairs = Vec::new();
+        if range.is_empty() {
+            return Ok(pairs);
+        }
+        let mut rows = self.rows(range, reach);
+        while pairs.len() < count_max
+            && let Some((key, value)) = rows.item()
+        {
+            pairs.push((Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)));
+            rows.next();
+        }
+        rows.status()?;
+        Ok(pairs)
+    }
+
+    /// Whether every key of a range, which must stay within one table, is one of those `ignored`.
+    pub(super) fn is_empty(&self, range: Range<Vec<u8>>, ignored: impl Fn(&[u8]) -> bool) -> Result<bool, KvError> {
+        if range.is_empty() {
+            return Ok(true);
+        }
+        let mut rows = self.rows(range, Reach::Disk);
+        while rows.key().is_some_and(&ignored) {
+            rows.next();
+        }
+        let is_empty = !rows.valid();
+        rows.status().map_err(|error| engine_error(&error))?;
+        Ok(is_empty)
+    }
+
+    /// Applies all of a batch, synced as the settings say.
+    pub(super) fn write(&self, batch: WriteBatch) -> Result<(), KvError> {
+        self.db.write_opt(batch, &self.write_options).map_err(|error| engine_error(&error))
+    }
+
+    /// Adds a write to a batch.
+    pub(super) fn add(&self, batch: &mut WriteBatch, write: &Write) {
+        match write {
+            Write::Put(key, value) => batch.put_cf(self.family(key), key, value),
+            Write::Delete(key) => batch.delete_cf(self.family(key), key),
+        }
+    }
+
+    /// Syncs the log, whatever the settings say, and moves all rows to sorted files, so that the next start is quick.
+    pub(super) fn flush(&self) -> Result<(), KvError> {
+        self.db.flush_wal(true).map_err(|error| engine_error(&error))?;
+        for name in [RECORDS, INLINE_DATA] {
+            self.db.flush_cf(self.named(name)).map_err(|error| engine_error(&error))?;
+        }
+        Ok(())
+    }
+
+    fn rows(&self, range: Range<Vec<u8>>, reach: Reach) -> DBRawIteratorWithThreadMode<'_, DB> {
+        let family = self.family(&range.start);
+        let mut options = read_options(reach);
+        options.set_iterate_upper_bound(range.end);
+        let mut rows = self.db.raw_iterator_cf_opt(family, options);
+        rows.seek(range.start);
+        rows
+    }
+
+    fn family(&self, key: &[u8]) -> &ColumnFamily {
+        self.named(if key.first() == Some(&keys::INLINE_DATA_TABLE) { INLINE_DATA } else { RECORDS })
+    }
+
+    fn named(&self, name: &str) -> &ColumnFamily {
+        self.db.cf_handle(name).expect("both column families were opened with the database")
+    }
+}
+
+fn read_options(reach: Reach) -> ReadOptions {
+    let mut options = ReadOptions::default();
+    options.set_background_purge_on_iterator_cleanup(true);
+    match reach {
+        Reach::Memory => {
+            options.set_read_tier(ReadTier::BlockCache);
+            options.set_max_skippable_internal_keys(REMOVED_IN_MEMORY_MAX);
+        }
+        Reach::Disk => {}
+    }
+    options
+}
+
+/// Creates a directory and syncs those above it that gained an entry: RocksDB syncs what is inside its
+/// directory, but not the entry that leads there.
+fn create_directory(path: &Path) -> io::Result<()> {
+    let absolute = std::path::absolute(path)?;
+    let missing: Vec<_> = absolute.ancestors().take_while(|directory| !directory.exists()).collect();
+    fs::create_dir_all(&absolute)?;
+    for parent in missing.iter().filter_map(|directory| directory.parent()) {
+        fs::File::open(parent)?.sync_all()?;
+    }
+    Ok(())
+}
