@@ -8,6 +8,7 @@
 //!
 //! The store knows nothing of objects, parts, callers or dialects.
 
+mod blocking;
 mod local;
 mod memory;
 
@@ -84,8 +85,9 @@ pub trait BlobStore: Send + Sync + 'static {
     /// Streams bytes of a blob. A blob being read stays readable to the end although deleted meanwhile.
     ///
     /// # Errors
-    /// [`BlobError::Missing`], [`BlobError::Io`]; in the stream also [`BlobError::Corrupt`]. A range
-    /// beyond the blob is `Corrupt`: the record and the blob disagree.
+    /// [`BlobError::Missing`], [`BlobError::Corrupt`], [`BlobError::Io`]; the latter two also in the stream, which then
+    /// ends. A range beyond the blob is `Corrupt`: the record and the blob disagree. What is known before the first
+    /// byte is told here, while the caller can still answer with an error.
     async fn read(&self, blob: BlobId, range: ByteRange) -> Result<BlobStream, BlobError>;
 
     /// Reads all of a blob against its checksums and returns its size in bytes.
