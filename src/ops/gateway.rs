@@ -92,7 +92,9 @@ impl Gateway {
         }
     }
 
-    pub(super) fn now(&self) -> Timestamp {
+    /// The time, as the environment has it.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
         (self.environment.now)()
     }
 

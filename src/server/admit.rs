@@ -26,10 +26,17 @@ impl Server {
     pub(super) async fn authenticate(&self, exchange: &mut Exchange<'_>, address: &Address) -> Result<Sender, Rejection> {
         let parts = exchange.parts;
         let claim = match auth::s3::claim(parts)? {
-            Claim::Anonymous => return Ok(Sender { caller: Caller::Anonymous, key_policy: None, payload: Payload::Unsigned }),
+            Claim::Anonymous => {
+                let payload = auth::s3::anonymous_payload(parts)?;
+                return Ok(Sender { caller: Caller::Anonymous, key_policy: None, payload });
+            }
             Claim::Signed(claim) => claim,
         };
         let key = self.active_key(&claim.access_key).await?;
+        if claim.security_token.is_some() {
+            // Nobody here hands out temporary credentials, so every token is a stranger's.
+            return Err(AuthError::InvalidToken.into());
+        }
         let bucket_in_host = if address.virtual_hosted { address.bucket.as_deref() } else { None };
         let verified = claim.verify(parts, bucket_in_host, &key.secret_key, exchange.now)?;
         exchange.completion.access_key = Some(key.access_key.clone());
