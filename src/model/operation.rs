@@ -90,6 +90,10 @@ pub enum AbsentConfiguration {
     PublicAccessBlock,
     OwnershipControls,
     Replication,
+    RequestPayment,
+    Logging,
+    Notification,
+    Accelerate,
 }
 
 /// S3 ListBuckets, OSS GetService.

@@ -1,0 +1,178 @@
+//! POST Object: a browser's form (S3 API Reference, "POST Object").
+//!
+//! The fields come here already verified against the policy. Most of them are headers under another
+//! guise, so they are read by the same code.
+
+use super::{
+    action::{Action, BucketAction, ObjectAction},
+    checksum,
+    decode::Wire,
+    error::ErrorReply,
+    failure::access_denied,
+    headers, object,
+    response::{self, ReplyContext, quoted, set},
+    route::Route,
+    tagging::{self, Of},
+    unsupported,
+};
+use crate::{
+    dialect::{percent, xml::Writer},
+    model::{ETag, ObjectChecksum, ObjectKey, ObjectRef, Operation, PutObject, Tags, WriteConditions},
+};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Uri, header, request::Parts};
+
+/// What a form field is replaced with by the file's name.
+const FILENAME_VARIABLE: &str = "${filename}";
+
+/// How a form wants its answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FormReply {
+    object: ObjectRef,
+    location: String,
+    answer: Answer,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Answer {
+    /// success_action_redirect.
+    Redirect(String),
+    /// success_action_status.
+    Status(StatusCode),
+}
+
+/// Decodes a form. `fields` are all fields before the file, in order; `file_name` is the file part's.
+/// The size is not known before the end: the server bounds it by the policy's content-length-range.
+///
+/// # Errors
+/// `InvalidArgument` without a key, and whatever PutObject refuses.
+pub fn decode(route: &Route, parts: &Parts, fields: &[(String, String)], file_name: Option<&str>) -> Result<(Operation, Wire), ErrorReply> {
+    let Action::Bucket(bucket, BucketAction::PostForm) = &route.action else {
+        return Err(ErrorReply::method_not_allowed(&parts.method, "OBJECT", "GET, HEAD, PUT, DELETE"));
+    };
+    let field = |name: &str| fields.iter().find(|(each, _)| each.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
+    let key = field("key").ok_or_else(|| missing_field("key"))?.replace(FILENAME_VARIABLE, base_name(file_name.unwrap_or_default()));
+    let key = match (ObjectKey::new(key.as_str()), key.len()) {
+        (Some(key), _) => key,
+        (None, 0) => {
+            return Err(ErrorReply::bad_request(
+                "UserKeyMustBeSpecified",
+                "The bucket POST must contain the specified field name. If it is specified, check the order of the fields.",
+            ));
+        }
+        (None, size) => return Err(ErrorReply::key_too_long(size)),
+    };
+    let object = ObjectRef { bucket: bucket.clone(), key };
+    let headers = as_headers(fields)?;
+    unsupported::refuse(&headers, &Action::Object(object.clone(), ObjectAction::Put))?;
+    let mut attributes = headers::attributes(&headers)?;
+    if let Some(document) = field("tagging") {
+        attributes.tags = if document.is_empty() { Tags::default() } else { tagging::parse_document(document.as_bytes(), Of::Object)? };
+    }
+    let reply =
+        FormReply { location: object::location(parts, &object, route.virtual_hosted), object: object.clone(), answer: answer(field) };
+    let put = PutObject { object, attributes, conditions: WriteConditions::default(), claims: checksum::body_claims(&headers)? };
+    Ok((Operation::PutObject(put), Wire::Form(Box::new(reply))))
+}
+
+/// The last segment of what a browser calls the file.
+fn base_name(file_name: &str) -> &str {
+    file_name.rsplit(['/', '\\']).next().unwrap_or(file_name)
+}
+
+/// The fields that PutObject knows as headers. Fields that cannot be headers are not among them; values
+/// that cannot be are refused, because they could not be returned.
+fn as_headers(fields: &[(String, String)]) -> Result<HeaderMap, ErrorReply> {
+    const KNOWN: &[&str] =
+        &["cache-control", "content-type", "content-disposition", "content-encoding", "content-language", "content-md5", "expires"];
+    let mut headers = HeaderMap::new();
+    for (name, value) in fields {
+        let name = match name.to_ascii_lowercase() {
+            acl if acl == "acl" => "x-amz-acl".to_owned(),
+            other => other,
+        };
+        // Tags come as a document, in a field of their own.
+        if !(KNOWN.contains(&name.as_str()) || (name.starts_with("x-amz-") && name != "x-amz-tagging")) {
+            continue;
+        }
+        let Ok(header) = HeaderName::try_from(name) else { continue };
+        let value = HeaderValue::from_bytes(value.as_bytes())
+            .map_err(|_| ErrorReply::invalid_argument("Header value cannot be represented using ISO-8859-1.", "field", header.as_str()))?;
+        headers.append(header, value);
+    }
+    Ok(headers)
+}
+
+/// A redirect that is no URL is as good as none, and a status other than 200 or 201 is 204.
+fn answer<'a>(field: impl Fn(&str) -> Option<&'a str>) -> Answer {
+    let redirect = field("success_action_redirect").or_else(|| field("redirect")).filter(|target| {
+        let uri = target.parse::<Uri>().ok();
+        uri.is_some_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some())
+    });
+    match (redirect, field("success_action_status")) {
+        (Some(target), _) => Answer::Redirect(target.to_owned()),
+        (None, Some("200")) => Answer::Status(StatusCode::OK),
+        (None, Some("201")) => Answer::Status(StatusCode::CREATED),
+        (None, _) => Answer::Status(StatusCode::NO_CONTENT),
+    }
+}
+
+/// Encodes a form's answer.
+pub(super) fn encode(reply: &FormReply, etag: &ETag, checksum: &ObjectChecksum, context: &ReplyContext<'_>) -> Response<Bytes> {
+    let mut location = reply.location.clone();
+    let mut response = match &reply.answer {
+        Answer::Redirect(target) => {
+            location = redirect_target(target, &reply.object, etag);
+            response::empty(StatusCode::SEE_OTHER, context)
+        }
+        Answer::Status(status) if *status == StatusCode::CREATED => {
+            let document = Writer::document("PostResponse", "", |w| {
+                w.leaf("Location", &reply.location);
+                w.leaf("Bucket", &reply.object.bucket);
+                w.leaf("Key", &reply.object.key);
+                w.leaf("ETag", quoted(etag));
+            });
+            response::document(*status, document, context)
+        }
+        Answer::Status(status) => response::empty(*status, context),
+    };
+    let headers = response.headers_mut();
+    set(headers, header::LOCATION, location);
+    response::set_etag(headers, etag);
+    checksum::set_object(headers, checksum);
+    response
+}
+
+/// The client's URL with bucket, key and ETag added to its query.
+fn redirect_target(target: &str, object: &ObjectRef, etag: &ETag) -> String {
+    let target = target.split('#').next().unwrap_or(target);
+    let separator = if target.contains('?') { '&' } else { '?' };
+    let key = percent::encode(object.key.as_str());
+    format!("{target}{separator}bucket={}&key={key}&etag={}", object.bucket, percent::encode(&quoted(etag)))
+}
+
+/// A field that must be there is not.
+#[must_use]
+pub fn missing_field(name: &str) -> ErrorReply {
+    let message = format!("Bucket POST must contain a field named '{name}'.  If it is specified, please check the order of the fields.");
+    ErrorReply::bad_request("InvalidArgument", message).with("ArgumentName", name).with("ArgumentValue", "")
+}
+
+/// There is no file in the form, or more than one.
+#[must_use]
+pub fn not_one_file(count: usize) -> ErrorReply {
+    ErrorReply::invalid_argument("POST requires exactly one file upload per request.", "file", count)
+}
+
+/// The policy is not base64, not JSON or not a policy; `reason` ends the message.
+#[must_use]
+pub fn invalid_policy_document(reason: &str) -> ErrorReply {
+    ErrorReply::bad_request("InvalidPolicyDocument", format!("Invalid Policy: {reason}"))
+}
+
+/// The form does not keep to its policy; `reason` is as S3 words it: `Extra input fields: x`,
+/// `Policy Condition failed: ["eq", "$key", "v"]`, `Policy expired.`
+#[must_use]
+pub fn policy_violated(reason: &str) -> ErrorReply {
+    ErrorReply { message: format!("Invalid according to Policy: {reason}").into(), ..access_denied("") }
+}

@@ -1,0 +1,112 @@
+//! Headers an object keeps, the size of its body, and reading header values as text.
+
+use super::{error::ErrorReply, tagging, unsupported};
+use crate::model::{Attributes, SystemHeaders, UserMetadata};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use http::{HeaderMap, HeaderValue, header};
+use std::collections::BTreeMap;
+
+/// User metadata's limit: names without their prefix and values together. Bytes.
+const METADATA_SIZE_MAX: usize = 2048;
+const METADATA_PREFIX: &str = "x-amz-meta-";
+
+/// A header as text, repeats joined with `,`. Bytes that are not UTF-8 are read as Latin-1.
+pub(super) fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    let joined = bytes(headers, name)?;
+    Some(String::from_utf8(joined).unwrap_or_else(|error| error.into_bytes().into_iter().map(char::from).collect()))
+}
+
+fn bytes(headers: &HeaderMap, name: &str) -> Option<Vec<u8>> {
+    let values: Vec<&[u8]> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
+    (!values.is_empty()).then(|| values.join(&b','))
+}
+
+/// Everything an object carries beside its bytes.
+///
+/// # Errors
+/// `MetadataTooLarge`, `InvalidStorageClass`, tags that are none.
+pub(super) fn attributes(headers: &HeaderMap) -> Result<Attributes, ErrorReply> {
+    let tags = text(headers, "x-amz-tagging").map(|tags| tagging::parse_header(&tags)).transpose()?.unwrap_or_default();
+    Ok(Attributes { headers: system_headers(headers)?, user: user_metadata(headers)?, tags })
+}
+
+/// System-defined metadata.
+///
+/// # Errors
+/// `InvalidStorageClass`, `InvalidRedirectLocation`.
+pub(super) fn system_headers(headers: &HeaderMap) -> Result<SystemHeaders, ErrorReply> {
+    let website_redirect = text(headers, "x-amz-website-redirect-location");
+    if let Some(location) = &website_redirect
+        && !["/", "http://", "https://"].iter().any(|start| location.starts_with(start))
+    {
+        let message = "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.";
+        return Err(ErrorReply::bad_request("InvalidRedirectLocation", message));
+    }
+    Ok(SystemHeaders {
+        content_type: text(headers, "content-type"),
+        cache_control: text(headers, "cache-control"),
+        content_disposition: text(headers, "content-disposition"),
+        content_encoding: text(headers, "content-encoding").and_then(|coding| without_aws_chunked(&coding)),
+        content_language: text(headers, "content-language"),
+        expires: text(headers, "expires"),
+        website_redirect,
+        storage_class: unsupported::storage_class(headers)?,
+    })
+}
+
+/// `gzip,aws-chunked` is `gzip`: aws-chunked describes the transfer, not the object.
+fn without_aws_chunked(coding: &str) -> Option<String> {
+    let is_chunked = |token: &str| token.trim().eq_ignore_ascii_case("aws-chunked");
+    if !coding.split(',').any(is_chunked) {
+        return (!coding.is_empty()).then(|| coding.to_owned());
+    }
+    let rest: Vec<&str> = coding.split(',').filter(|token| !is_chunked(token)).map(str::trim).filter(|token| !token.is_empty()).collect();
+    (!rest.is_empty()).then(|| rest.join(","))
+}
+
+/// x-amz-meta-*: values as the bytes sent, repeats joined with `,`, in order of their names.
+///
+/// # Errors
+/// `MetadataTooLarge`.
+pub(super) fn user_metadata(headers: &HeaderMap) -> Result<UserMetadata, ErrorReply> {
+    let mut metadata = BTreeMap::new();
+    for name in headers.keys() {
+        if let Some(short) = name.as_str().strip_prefix(METADATA_PREFIX) {
+            metadata.insert(short.to_owned(), bytes(headers, name.as_str()).unwrap_or_default());
+        }
+    }
+    let size: usize = metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if size > METADATA_SIZE_MAX {
+        let message = "Your metadata headers exceed the maximum allowed metadata size";
+        return Err(ErrorReply::bad_request("MetadataTooLarge", message).with("Size", size).with("MaxSizeAllowed", METADATA_SIZE_MAX));
+    }
+    Ok(UserMetadata(metadata.into_iter().collect()))
+}
+
+/// Content-MD5.
+///
+/// # Errors
+/// `InvalidDigest` unless it is the base64 of 16 bytes.
+pub(super) fn content_md5(headers: &HeaderMap) -> Result<Option<[u8; 16]>, ErrorReply> {
+    let Some(given) = text(headers, "content-md5") else { return Ok(None) };
+    let digest = STANDARD.decode(given.trim()).ok().and_then(|digest| digest.try_into().ok());
+    digest
+        .map(Some)
+        .ok_or_else(|| ErrorReply::bad_request("InvalidDigest", "The Content-MD5 you specified was invalid.").with("Content-MD5", given))
+}
+
+/// The size of the decoded body: Content-Length, or what an aws-chunked body says it decodes to.
+///
+/// # Errors
+/// `MissingContentLength`; `InvalidArgument` for a decoded length that is no number.
+pub(super) fn body_size(headers: &HeaderMap) -> Result<u64, ErrorReply> {
+    let streams = text(headers, "x-amz-content-sha256").is_some_and(|word| word.starts_with("STREAMING-"));
+    let name = if streams { "x-amz-decoded-content-length" } else { header::CONTENT_LENGTH.as_str() };
+    let size = text(headers, name).ok_or_else(ErrorReply::missing_content_length)?;
+    let digits = !size.is_empty() && size.bytes().all(|byte| byte.is_ascii_digit());
+    let parsed = if digits { size.parse().ok() } else { None };
+    parsed.ok_or_else(|| {
+        let shown = if streams { "x-amz-decoded-content-length" } else { "Content-Length" };
+        ErrorReply::invalid_argument(format!("Provided {size} not an integer or within integer range"), shown, &size)
+    })
+}
