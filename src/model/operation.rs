@@ -400,14 +400,4 @@ impl Operation {
             | Self::ListMultipartUploads(_) => None,
         }
     }
-
-    /// The object that is read to be copied.
-    #[must_use]
-    pub fn copy_source(&self) -> Option<&ObjectRef> {
-        if let Self::CopyObject(CopyObject { source, .. }) | Self::UploadPartCopy(UploadPartCopy { source, .. }) = self {
-            Some(source)
-        } else {
-            None
-        }
-    }
 }

@@ -2,12 +2,17 @@
 
 use super::pipeline::{Exchange, Server};
 use crate::{
-    auth::{self, AuthError, Claim, Payload, policy},
-    dialect::s3::{self, Address, Rejection},
-    model::{Bucket, Caller, Failure, KeyRecord, KeyStatus, ObjectKey, Operation, ReadConditions, ReadObject, Selection},
+    auth::{
+        self, AuthError, Claim, Payload,
+        policy::{self, Policies},
+    },
+    dialect::{
+        date,
+        s3::{self, Address, Rejection},
+    },
+    model::{Bucket, Caller, Failure, KeyRecord, KeyStatus, ObjectKey, ObjectRef, Operation},
     ops::BucketAccess,
 };
-use http::header;
 
 /// The verified sender of a request.
 pub(super) struct Sender {
@@ -16,6 +21,14 @@ pub(super) struct Sender {
     pub(super) key_policy: Option<String>,
     /// What its signature says about the body.
     pub(super) payload: Payload,
+}
+
+impl Sender {
+    /// Whoever holds this key.
+    pub(super) fn of_key(key: KeyRecord, payload: Payload) -> Self {
+        let caller = Caller::Key { access_key: key.access_key, account: key.account };
+        Self { caller, key_policy: key.policy, payload }
+    }
 }
 
 impl Server {
@@ -40,11 +53,7 @@ impl Server {
         let bucket_in_host = if address.virtual_hosted { address.bucket.as_deref() } else { None };
         let verified = claim.verify(parts, bucket_in_host, &key.secret_key, exchange.now)?;
         exchange.completion.access_key = Some(key.access_key.clone());
-        Ok(Sender {
-            caller: Caller::Key { access_key: key.access_key, account: key.account },
-            key_policy: key.policy,
-            payload: verified.payload,
-        })
+        Ok(Sender::of_key(key, verified.payload))
     }
 
     /// The key of this id. One that is disabled is as unknown as one that never was.
@@ -72,25 +81,24 @@ impl Server {
     ) -> Result<Vec<ObjectKey>, Rejection> {
         let bucket = exchange.address.as_ref().and_then(|address| Bucket::new(address.bucket.as_deref()?));
         let access = self.access(bucket.as_ref()).await?;
-        let conditions = conditions(exchange);
-        let target = grounds(sender, access.as_ref(), &conditions);
+        let context = policy_context(exchange);
+        let policies = Policies::new(grounds(sender, access.as_ref(), &context));
+        if !policies.allows(operation) {
+            return Err(Failure::AccessDenied.into());
+        }
         let mut denied = Vec::new();
         if let Operation::DeleteObjects(delete) = operation {
             delete.objects.retain(|(key, _)| {
-                let allowed = policy::allows_delete(&target, &delete.bucket, key);
+                let allowed = policies.allows_delete(&ObjectRef { bucket: delete.bucket.clone(), key: key.clone() });
                 if !allowed {
                     denied.push(key.clone());
                 }
                 allowed
             });
-        } else if !policy::allows(&target, operation) {
-            return Err(Failure::AccessDenied.into());
         }
-        if let Some(source) = operation.copy_source() {
+        if let Some(source) = policy::copy_source(operation) {
             let access = self.access(Some(&source.bucket)).await?;
-            let (object, conditions_of_read) = (source.clone(), ReadConditions::default());
-            let read = Operation::GetObject(ReadObject { object, selection: Selection::Whole, conditions: conditions_of_read });
-            if !policy::allows(&grounds(sender, access.as_ref(), &conditions), &read) {
+            if !policy::allows_source(&grounds(sender, access.as_ref(), &context), source) {
                 return Err(Failure::AccessDenied.into());
             }
         }
@@ -122,13 +130,16 @@ fn grounds<'a>(sender: &'a Sender, access: Option<&'a BucketAccess>, context: &'
 }
 
 /// What conditions of policies may ask about a request.
-fn conditions(exchange: &Exchange<'_>) -> Vec<(&'static str, String)> {
-    let mut conditions =
-        vec![("aws:sourceip", exchange.peer.ip().to_canonical().to_string()), ("aws:securetransport", "false".to_owned())];
-    for (name, header) in [("aws:useragent", header::USER_AGENT), ("aws:referer", header::REFERER)] {
+fn policy_context(exchange: &Exchange<'_>) -> Vec<(&'static str, String)> {
+    let mut context = vec![
+        ("aws:sourceip", exchange.peer.ip().to_canonical().to_string()),
+        ("aws:securetransport", "false".to_owned()),
+        ("aws:currenttime", date::iso8601(exchange.now)),
+    ];
+    for (header, name) in policy::CONTEXT_HEADERS {
         if let Some(value) = exchange.parts.headers.get(header).and_then(|value| value.to_str().ok()) {
-            conditions.push((name, value.to_owned()));
+            context.push((name, value.to_owned()));
         }
     }
-    conditions
+    context
 }

@@ -39,7 +39,7 @@ pub(super) struct Completion {
     /// The verified access key.
     pub(super) access_key: Option<String>,
     /// The error's code.
-    pub(super) error: Option<String>,
+    pub(super) error: Option<&'static str>,
     /// The answer's status; `None` until there is one.
     pub(super) status: Option<StatusCode>,
     bytes_in: ByteCounter,
@@ -102,7 +102,7 @@ impl Drop for Completion {
             bucket = %text(&self.bucket).escape_debug(),
             key = %text(&self.key).escape_debug(),
             status,
-            error = %self.error.as_deref().unwrap_or("-"),
+            error = %self.error.unwrap_or("-"),
             bytes_in,
             bytes_out,
             duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),

@@ -1,15 +1,21 @@
 //! Listening, the request pipeline, bodies and draining.
 
+mod admit;
 mod body;
 mod completion;
 mod connection;
+mod cors;
 mod counted;
+mod document;
 mod form;
 mod health;
 mod ids;
 mod listen;
 mod pipeline;
+mod post_object;
 mod reply;
+#[cfg(test)]
+mod tests;
 
 use self::{connection::Timeouts, listen::Connections, pipeline::Server};
 use crate::{

@@ -155,7 +155,7 @@ impl Server {
         let route = s3::route(parts, &address)?;
         let kind = route.body();
         if kind == BodyKind::Form {
-            return self.answer_form(exchange, &address).await;
+            return self.answer_form(exchange, &route).await;
         }
         let sender = self.authenticate(exchange, &address).await?;
         let document = match kind {
@@ -166,7 +166,7 @@ impl Server {
             BodyKind::None | BodyKind::Stream | BodyKind::Form => Bytes::new(),
         };
         let owners = route.expected_bucket_owners().to_vec();
-        let (mut operation, wire) = s3::decode(route, parts, &document, exchange.now)?;
+        let (mut operation, wire) = s3::decode(route, parts, &document, &sender.caller, exchange.now)?;
         exchange.completion.operation = Some(operation.name());
         let denied = self.authorise(exchange, &sender, &mut operation, &owners).await?;
         let body = match kind {

@@ -6,7 +6,7 @@ use crate::{
     blob::MemoryBlobs,
     digest,
     meta::MemoryKv,
-    model::{Account, Failure, KeyRecord, KeyStatus, Limits, Timestamp},
+    model::{Account, KeyRecord, KeyStatus, Limits, Timestamp},
     ops::{Environment, Gateway, GatewaySettings},
     testkit::raw_client::{RawClient, RawResponse},
 };
@@ -289,7 +289,11 @@ fn policies_narrow_keys_and_deletes_are_decided_per_key() {
     let deleted = harness.ask(signed_by("narrow", "POST", "/bkt?delete", &[("content-md5", &md5)], document));
     assert_eq!(deleted.status, 200, "{}", deleted.text());
     assert!(deleted.text().contains("<Deleted><Key>mine/a</Key>"), "{}", deleted.text());
-    assert!(deleted.text().contains("<Error><Key>other</Key>") && deleted.text().contains("<Code>AccessDenied</Code>"), "{}", deleted.text());
+    assert!(
+        deleted.text().contains("<Error><Key>other</Key>") && deleted.text().contains("<Code>AccessDenied</Code>"),
+        "{}",
+        deleted.text()
+    );
     assert_eq!(harness.ask(signed("GET", "/bkt/other", &[], b"")).status, 200);
 }
 

@@ -1,0 +1,38 @@
+//! Cross-origin requests: the bucket's rules, looked up for those who ask.
+
+use super::pipeline::{Exchange, Server};
+use crate::{
+    dialect::s3::{self, Address, Rejection},
+    model::{Bucket, CorsConfiguration},
+};
+use bytes::Bytes;
+use http::{Response, header};
+
+impl Server {
+    /// Answers an OPTIONS request. Browsers do not sign it.
+    ///
+    /// # Errors
+    /// When it is no preflight or no rule allows it.
+    pub(super) async fn preflight(&self, exchange: &Exchange<'_>, address: &Address) -> Result<Response<Bytes>, Rejection> {
+        let rules = self.rules(Some(address)).await?;
+        Ok(s3::cors::preflight(rules.as_ref(), exchange.parts, address, exchange.context)?)
+    }
+
+    /// Adds what the bucket's rules say to the answer of an actual request, errors included: a script that may not read
+    /// an error cannot tell it from a broken network.
+    pub(super) async fn add_cors(&self, exchange: &Exchange<'_>, response: &mut Response<Bytes>) {
+        let is_cross_origin = exchange.parts.headers.contains_key(header::ORIGIN);
+        if !is_cross_origin || response.headers().contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) {
+            return;
+        }
+        // An index that cannot be read has been told of already; the answer is then without these headers.
+        if let Ok(Some(rules)) = self.rules(exchange.address.as_ref()).await {
+            s3::cors::add_headers(&rules, exchange.parts, response.headers_mut());
+        }
+    }
+
+    async fn rules(&self, address: Option<&Address>) -> Result<Option<CorsConfiguration>, Rejection> {
+        let bucket = address.and_then(|address| Bucket::new(address.bucket.as_deref()?));
+        Ok(self.access(bucket.as_ref()).await?.and_then(|access| access.cors))
+    }
+}
