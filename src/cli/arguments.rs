@@ -69,7 +69,10 @@ fn command() -> Command {
         .arg_required_else_help(true)
         .subcommand(
             operator("create", "Create an access key; its secret is shown this once")
-                .arg(value("account", "NAME", "Account the key belongs to and its buckets will be owned by; `root` may do everything").default_value("main"))
+                .arg(
+                    value("account", "NAME", "Account the key belongs to and its buckets will be owned by; `root` may do everything")
+                        .default_value("main"),
+                )
                 .arg(value("access-key", "KEY", "The access key, instead of a random one").requires("secret-key"))
                 .arg(value("secret-key", "SECRET", "Its secret; other users of the machine can see it").requires("access-key"))
                 .arg(value("policy", "FILE", "A policy document (JSON) that narrows what the key may do"))
@@ -86,11 +89,9 @@ fn command() -> Command {
         .arg_required_else_help(true)
         .subcommand(Command::new("serve").about("Run the server").args(TABLE.iter().map(flag)))
         .subcommand(
-            Command::new("config")
-                .about("Print the effective settings with their meaning")
-                .args(TABLE.iter().map(flag))
-                .arg(json())
-                .arg(Arg::new("reference").long("reference").action(ArgAction::SetTrue).help("Print the reference of all settings as Markdown")),
+            Command::new("config").about("Print the effective settings with their meaning").args(TABLE.iter().map(flag)).arg(json()).arg(
+                Arg::new("reference").long("reference").action(ArgAction::SetTrue).help("Print the reference of all settings as Markdown"),
+            ),
         )
         .subcommand(
             operator("uploads", "List open multipart uploads")
@@ -163,9 +164,8 @@ mod tests {
     fn an_unknown_flag_is_an_error_that_names_the_nearest() {
         let near = matches("partway serve --listn x").unwrap_err().render().to_string();
         assert!(near.contains("'--listen'"), "{near}");
-        let arguments: Vec<OsString> = ["partway", "serve", "--qqdrain"].map(OsString::from).to_vec();
+        let arguments: Vec<OsString> = ["partway", "serve", "--zzz-zz"].map(OsString::from).to_vec();
         let error = command().try_get_matches_from(&arguments).unwrap_err();
-        let shown = error.render().to_string();
-        assert!(shown.contains("drain-deadline") || nearest_flag(&error, &arguments).is_some(), "{shown}");
+        assert!(nearest_flag(&error, &arguments).is_some(), "clap finds nothing near enough, so we say: {error}");
     }
 }

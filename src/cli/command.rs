@@ -95,8 +95,14 @@ pub(super) async fn execute(gateway: &Gateway, root_access_key: Option<&str>, no
             if is_root(&access_key) {
                 return Err(taken());
             }
-            let key =
-                KeyRecord { access_key: access_key.clone(), secret_key, account: Account(account), policy, status: KeyStatus::Active, created: now };
+            let key = KeyRecord {
+                access_key: access_key.clone(),
+                secret_key,
+                account: Account(account),
+                policy,
+                status: KeyStatus::Active,
+                created: now,
+            };
             done(gateway.create_key(&key).await, taken)
         }
         Command::SetKeyStatus { access_key, .. } | Command::DeleteKey { access_key } if is_root(&access_key) => {

@@ -63,9 +63,7 @@ fn create(settings: &Settings, matches: &ArgMatches) -> Result<(), CliError> {
     let RootKey { access_key, secret_key } = key;
     output::print(&match matches.get_flag("json") {
         true => output::json(&json!({ "access_key": access_key, "secret_key": secret_key, "account": account, "policy": policy })),
-        false => format!(
-            "access key  {access_key}\nsecret key  {secret_key}\naccount     {account}\nThe secret is not shown again.\n"
-        ),
+        false => format!("access key  {access_key}\nsecret key  {secret_key}\naccount     {account}\nThe secret is not shown again.\n"),
     });
     Ok(())
 }
@@ -109,7 +107,13 @@ fn as_table(keys: &[KeySummary]) -> String {
     let heading = ["ACCESS KEY", "ACCOUNT", "STATUS", "POLICY", "CREATED"].map(str::to_owned).to_vec();
     let rows = keys.iter().map(|key| {
         let policy = if key.policy.is_some() { "yes" } else { "no" };
-        vec![key.access_key.clone(), key.account.0.clone(), status_word(key.status).to_owned(), policy.to_owned(), output::time(key.created)]
+        vec![
+            key.access_key.clone(),
+            key.account.0.clone(),
+            status_word(key.status).to_owned(),
+            policy.to_owned(),
+            output::time(key.created),
+        ]
     });
     match keys.is_empty() {
         true => "no access keys besides the root key\n".to_owned(),

@@ -54,7 +54,8 @@ pub(super) fn text(
             let _ = writeln!(block, "    . {key_file}");
         }
         RootKeyOrigin::Settings => {
-            let _ = writeln!(block, "    export AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY=\"$PARTWAY_ROOT_SECRET_KEY\"", root_key.access_key);
+            let _ =
+                writeln!(block, "    export AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY=\"$PARTWAY_ROOT_SECRET_KEY\"", root_key.access_key);
         }
     }
     let aws = format!("aws --endpoint-url {endpoint} --region {}", settings.region);
