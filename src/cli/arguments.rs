@@ -87,7 +87,7 @@ fn command() -> Command {
         .about("An upload gateway for S3 clients that never asks for the same byte twice")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommand(Command::new("serve").about("Run the server").args(TABLE.iter().map(flag)))
+        .subcommand(Command::new("serve").about("Run the server").args_override_self(true).args(TABLE.iter().map(flag)))
         .subcommand(
             Command::new("config").about("Print the effective settings with their meaning").args(TABLE.iter().map(flag)).arg(json()).arg(
                 Arg::new("reference").long("reference").action(ArgAction::SetTrue).help("Print the reference of all settings as Markdown"),
