@@ -1,50 +1,161 @@
 //! What a bucket is configured with: CORS, policy, tags, and what cannot be configured yet.
 
-use super::Gateway;
-use crate::model::*;
+use super::{
+    Gateway,
+    gateway::{COMMIT_TRIES_MAX, LoadedBucket},
+};
+use crate::{
+    auth::policy,
+    meta::{
+        Write, keys,
+        record::{BucketRecord, Record},
+    },
+    model::*,
+};
 
 impl Gateway {
-    pub(super) async fn get_bucket_cors(&self, _operation: &Bucket) -> Result<Outcome, Failure> {
-        todo!()
+    pub(super) async fn get_bucket_cors(&self, operation: &Bucket) -> Result<Outcome, Failure> {
+        let cors = self.load_bucket(operation).await?.record.cors;
+        cors.map(Outcome::Cors).ok_or_else(|| Failure::NoSuchCorsConfiguration(operation.clone()))
     }
 
-    pub(super) async fn put_bucket_cors(&self, _operation: &Bucket, _rules: &CorsConfiguration) -> Result<Outcome, Failure> {
-        todo!()
+    pub(super) async fn put_bucket_cors(&self, operation: &Bucket, rules: &CorsConfiguration) -> Result<Outcome, Failure> {
+        self.update_bucket(operation, |record| record.cors = Some(rules.clone())).await
     }
 
-    pub(super) async fn delete_bucket_cors(&self, _operation: &Bucket) -> Result<Outcome, Failure> {
-        todo!()
+    pub(super) async fn delete_bucket_cors(&self, operation: &Bucket) -> Result<Outcome, Failure> {
+        self.update_bucket(operation, |record| record.cors = None).await
     }
 
-    pub(super) async fn get_bucket_policy(&self, _operation: &Bucket) -> Result<Outcome, Failure> {
-        todo!()
+    pub(super) async fn get_bucket_policy(&self, operation: &Bucket) -> Result<Outcome, Failure> {
+        self.bucket_policy(operation).await.map(Outcome::Policy)
     }
 
-    pub(super) async fn get_bucket_policy_status(&self, _operation: &Bucket) -> Result<Outcome, Failure> {
-        todo!()
+    pub(super) async fn get_bucket_policy_status(&self, operation: &Bucket) -> Result<Outcome, Failure> {
+        let document = self.bucket_policy(operation).await?;
+        Ok(Outcome::PolicyStatus { is_public: policy::is_public(&document) })
     }
 
-    pub(super) async fn put_bucket_policy(&self, _operation: &Bucket, _document: &str) -> Result<Outcome, Failure> {
-        todo!()
+    /// The bucket is looked for first: its absence is told before the document's faults.
+    pub(super) async fn put_bucket_policy(&self, operation: &Bucket, document: &str) -> Result<Outcome, Failure> {
+        self.load_bucket(operation).await?;
+        policy::validate_bucket_policy(document, operation).map_err(Failure::MalformedPolicy)?;
+        self.update_bucket(operation, |record| record.policy = Some(document.to_owned())).await
     }
 
-    pub(super) async fn delete_bucket_policy(&self, _operation: &Bucket) -> Result<Outcome, Failure> {
-        todo!()
+    pub(super) async fn delete_bucket_policy(&self, operation: &Bucket) -> Result<Outcome, Failure> {
+        self.update_bucket(operation, |record| record.policy = None).await
     }
 
-    pub(super) async fn get_bucket_tagging(&self, _operation: &Bucket) -> Result<Outcome, Failure> {
-        todo!()
+    pub(super) async fn get_bucket_tagging(&self, operation: &Bucket) -> Result<Outcome, Failure> {
+        let tags = self.load_bucket(operation).await?.record.tags;
+        tags.map(Outcome::Tagging).ok_or_else(|| Failure::NoSuchTagSet(operation.clone()))
     }
 
-    pub(super) async fn put_bucket_tagging(&self, _operation: &Bucket, _tags: &Tags) -> Result<Outcome, Failure> {
-        todo!()
+    pub(super) async fn put_bucket_tagging(&self, operation: &Bucket, tags: &Tags) -> Result<Outcome, Failure> {
+        self.update_bucket(operation, |record| record.tags = Some(tags.clone())).await
     }
 
-    pub(super) async fn delete_bucket_tagging(&self, _operation: &Bucket) -> Result<Outcome, Failure> {
-        todo!()
+    pub(super) async fn delete_bucket_tagging(&self, operation: &Bucket) -> Result<Outcome, Failure> {
+        self.update_bucket(operation, |record| record.tags = None).await
     }
 
-    pub(super) async fn get_absent_configuration(&self, _operation: &Bucket, _kind: AbsentConfiguration) -> Result<Outcome, Failure> {
-        todo!()
+    pub(super) async fn get_absent_configuration(&self, operation: &Bucket, kind: AbsentConfiguration) -> Result<Outcome, Failure> {
+        self.load_bucket(operation).await?;
+        Err(Failure::NoSuchConfiguration(operation.clone(), kind))
+    }
+
+    async fn bucket_policy(&self, bucket: &Bucket) -> Result<String, Failure> {
+        let policy = self.load_bucket(bucket).await?.record.policy;
+        policy.ok_or_else(|| Failure::NoSuchBucketPolicy(bucket.clone()))
+    }
+
+    /// Changes a bucket's record as it is at the moment of the commit, so that two changes of different things at
+    /// once both last.
+    async fn update_bucket(&self, bucket: &Bucket, change: impl Fn(&mut BucketRecord) + Send + Sync) -> Result<Outcome, Failure> {
+        for _ in 0..COMMIT_TRIES_MAX {
+            let LoadedBucket { record, unchanged } = self.load_bucket(bucket).await?;
+            let mut changed = record.clone();
+            change(&mut changed);
+            if changed == record {
+                return Ok(Outcome::Done);
+            }
+            if self.commit(vec![unchanged], vec![Write::Put(keys::bucket(bucket), changed.encode())]).await?.is_none() {
+                return Ok(Outcome::Done);
+            }
+        }
+        Err(Failure::SlowDown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::index_fixture::{Fixture, bucket, bucket_record};
+
+    fn rules() -> CorsConfiguration {
+        let rule = CorsRule { allowed_origins: vec!["*".to_owned()], allowed_methods: vec!["GET".to_owned()], ..CorsRule::default() };
+        CorsConfiguration { rules: vec![rule] }
+    }
+
+    fn tags() -> Tags {
+        Tags(vec![("team".to_owned(), "blue".to_owned())])
+    }
+
+    #[tokio::test]
+    async fn cors_rules_are_kept_until_deleted() {
+        let fixture = Fixture::new();
+        fixture.put_bucket("photos");
+        let absent = Err(Failure::NoSuchCorsConfiguration(bucket("photos")));
+        let get = || fixture.execute(Operation::GetBucketCors(bucket("photos")));
+        assert_eq!(get().await, absent);
+        assert_eq!(fixture.execute(Operation::PutBucketCors(bucket("photos"), rules())).await, Ok(Outcome::Done));
+        assert_eq!(get().await, Ok(Outcome::Cors(rules())));
+        assert_eq!(fixture.execute(Operation::DeleteBucketCors(bucket("photos"))).await, Ok(Outcome::Done));
+        assert_eq!(get().await, absent);
+        assert_eq!(fixture.execute(Operation::DeleteBucketCors(bucket("photos"))).await, Ok(Outcome::Done), "deleting what is absent");
+    }
+
+    #[tokio::test]
+    async fn tags_are_kept_until_deleted() {
+        let fixture = Fixture::new();
+        fixture.put_bucket("photos");
+        let absent = Err(Failure::NoSuchTagSet(bucket("photos")));
+        let get = || fixture.execute(Operation::GetBucketTagging(bucket("photos")));
+        assert_eq!(get().await, absent);
+        assert_eq!(fixture.execute(Operation::PutBucketTagging(bucket("photos"), tags())).await, Ok(Outcome::Done));
+        assert_eq!(get().await, Ok(Outcome::Tagging(tags())));
+        assert_eq!(fixture.execute(Operation::DeleteBucketTagging(bucket("photos"))).await, Ok(Outcome::Done));
+        assert_eq!(get().await, absent);
+    }
+
+    #[tokio::test]
+    async fn changes_of_different_things_at_once_both_last() {
+        let fixture = Fixture::new();
+        fixture.put_bucket("photos");
+        let tagged = BucketRecord { tags: Some(tags()), ..bucket_record("photos") };
+        fixture.index.before_commit(vec![Write::Put(keys::bucket(&bucket("photos")), tagged.encode())]);
+        fixture.execute(Operation::PutBucketCors(bucket("photos"), rules())).await.unwrap();
+        let record = fixture.gateway.load_bucket(&bucket("photos")).await.unwrap().record;
+        assert_eq!(record, BucketRecord { cors: Some(rules()), ..tagged });
+    }
+
+    #[tokio::test]
+    async fn a_bucket_deleted_meanwhile_does_not_come_back() {
+        let fixture = Fixture::new();
+        fixture.put_bucket("photos");
+        fixture.index.before_commit(vec![Write::Delete(keys::bucket(&bucket("photos")))]);
+        let put = fixture.execute(Operation::PutBucketTagging(bucket("photos"), tags())).await;
+        assert_eq!(put, Err(Failure::NoSuchBucket(bucket("photos"))));
+        assert_eq!(fixture.row(&keys::bucket(&bucket("photos"))), None);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_configured_is_absent_and_of_no_bucket_no_such_bucket() {
+        let fixture = Fixture::new();
+        let get = || fixture.execute(Operation::GetAbsentBucketConfiguration(bucket("photos"), AbsentConfiguration::Lifecycle));
+        assert_eq!(get().await, Err(Failure::NoSuchBucket(bucket("photos"))));
+        fixture.put_bucket("photos");
+        assert_eq!(get().await, Err(Failure::NoSuchConfiguration(bucket("photos"), AbsentConfiguration::Lifecycle)));
     }
 }

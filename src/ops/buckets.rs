@@ -1,34 +1,344 @@
 //! Buckets: list, create, head, delete, location, versioning, ACL.
 
-use super::Gateway;
-use crate::model::*;
+use super::{
+    Gateway,
+    gateway::{COMMIT_TRIES_MAX, LoadedBucket, decode},
+    listing::{Walk, corrupt_row},
+};
+use crate::{
+    meta::{
+        Check, Write, keys,
+        record::{BucketId, BucketRecord, Record, Todo},
+    },
+    model::*,
+};
+use bytes::Bytes;
+
+/// How many open uploads end in one commit when their bucket is deleted.
+const UPLOADS_ENDED_MAX: usize = 1000;
 
 impl Gateway {
-    pub(super) async fn list_buckets(&self, _operation: &ListBuckets, _caller: &Caller) -> Result<Outcome, Failure> {
-        todo!()
+    /// The root account sees every bucket, others see their own.
+    pub(super) async fn list_buckets(&self, operation: &ListBuckets, caller: &Caller) -> Result<Outcome, Failure> {
+        let ListBuckets { prefix, after, count_max } = operation;
+        let account = caller.account().ok_or(Failure::AccessDenied)?;
+        let sees_all = *account == Account::root();
+        let mut buckets: Vec<BucketInfo> = Vec::new();
+        let mut next = None;
+        let mut walk = Walk::new(self, keys::buckets(prefix, after.as_deref()), count_max.saturating_add(1));
+        while *count_max > 0
+            && let Some((row, value)) = walk.next().await?
+        {
+            let record: BucketRecord = decode(&value)?;
+            if !sees_all && record.owner != *account {
+                continue;
+            }
+            if buckets.len() == *count_max {
+                next = buckets.last().map(|last| last.bucket.as_str().to_owned());
+                break;
+            }
+            buckets.push(info(&bucket_of(&row)?, record));
+        }
+        Ok(Outcome::ListBuckets { owner: account.clone(), buckets, next })
     }
 
-    pub(super) async fn create_bucket(&self, _operation: &CreateBucket, _caller: &Caller) -> Result<Outcome, Failure> {
-        todo!()
+    pub(super) async fn create_bucket(&self, operation: &CreateBucket, caller: &Caller) -> Result<Outcome, Failure> {
+        let CreateBucket { bucket, location } = operation;
+        let owner = caller.account().ok_or(Failure::AccessDenied)?;
+        let record = BucketRecord {
+            id: BucketId(self.random()),
+            owner: owner.clone(),
+            created: self.now(),
+            location: location.clone(),
+            cors: None,
+            policy: None,
+            tags: None,
+        };
+        let row = keys::bucket(bucket);
+        for _ in 0..COMMIT_TRIES_MAX {
+            if self.commit(vec![Check::Absent(row.clone())], vec![Write::Put(row.clone(), record.encode())]).await?.is_none() {
+                return Ok(Outcome::CreateBucket);
+            }
+            match self.load_bucket(bucket).await {
+                Ok(existing) if existing.record.owner == *owner => return Err(Failure::BucketAlreadyOwnedByYou(bucket.clone())),
+                Ok(_) => return Err(Failure::BucketAlreadyExists(bucket.clone())),
+                // Deleted since the commit found it.
+                Err(Failure::NoSuchBucket(_)) => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+        Err(Failure::SlowDown)
     }
 
-    pub(super) async fn head_bucket(&self, _operation: &Bucket) -> Result<Outcome, Failure> {
-        todo!()
+    pub(super) async fn head_bucket(&self, operation: &Bucket) -> Result<Outcome, Failure> {
+        Ok(Outcome::HeadBucket(info(operation, self.load_bucket(operation).await?.record)))
     }
 
-    pub(super) async fn delete_bucket(&self, _operation: &Bucket) -> Result<Outcome, Failure> {
-        todo!()
+    /// Deletes a bucket without objects. Uploads that are still open end with it, as in S3, where they do not keep
+    /// a bucket alive.
+    ///
+    /// Every commit that adds to a bucket checks its row, and the commit here removes the row only while the
+    /// bucket holds no object and no other uploads than those it ends. So nothing is left behind in a deleted
+    /// bucket, and up to [`UPLOADS_ENDED_MAX`] uploads end only if the bucket is deleted.
+    pub(super) async fn delete_bucket(&self, operation: &Bucket) -> Result<Outcome, Failure> {
+        const NO_OBJECTS: usize = 1;
+        let mut tries_left = COMMIT_TRIES_MAX;
+        while tries_left > 0 {
+            let LoadedBucket { record, unchanged } = self.load_bucket(operation).await?;
+            let uploads = self.scan(keys::uploads(record.id), UPLOADS_ENDED_MAX).await?;
+            let is_last = uploads.len() < UPLOADS_ENDED_MAX;
+            let mut checks = vec![unchanged, Check::EmptyRange(keys::objects(record.id))];
+            let mut writes = Vec::new();
+            if is_last {
+                checks.extend(nothing_between(&uploads, record.id));
+                writes.push(Write::Delete(keys::bucket(operation)));
+            }
+            for (row, value) in uploads {
+                writes.extend(self.end_upload(&row)?);
+                checks.push(Check::Equals(row.to_vec(), value));
+            }
+            match self.commit(checks, writes).await? {
+                None if is_last => return Ok(Outcome::Done),
+                None => {}
+                Some(NO_OBJECTS) => return Err(Failure::BucketNotEmpty(operation.clone())),
+                Some(_) => tries_left -= 1,
+            }
+        }
+        Err(Failure::SlowDown)
     }
 
-    pub(super) async fn get_bucket_location(&self, _operation: &Bucket) -> Result<Outcome, Failure> {
-        todo!()
+    pub(super) async fn get_bucket_location(&self, operation: &Bucket) -> Result<Outcome, Failure> {
+        Ok(Outcome::GetBucketLocation(info(operation, self.load_bucket(operation).await?.record)))
     }
 
-    pub(super) async fn get_bucket_versioning(&self, _operation: &Bucket) -> Result<Outcome, Failure> {
-        todo!()
+    pub(super) async fn get_bucket_versioning(&self, operation: &Bucket) -> Result<Outcome, Failure> {
+        self.load_bucket(operation).await?;
+        Ok(Outcome::GetBucketVersioning)
     }
 
-    pub(super) async fn get_bucket_acl(&self, _operation: &Bucket) -> Result<Outcome, Failure> {
-        todo!()
+    pub(super) async fn get_bucket_acl(&self, operation: &Bucket) -> Result<Outcome, Failure> {
+        Ok(Outcome::Acl { owner: self.load_bucket(operation).await?.record.owner })
+    }
+
+    /// The writes that end an upload as an abort does.
+    fn end_upload(&self, row: &[u8]) -> Result<[Write; 2], Failure> {
+        let (_, _, upload) = keys::upload_of(row).ok_or_else(|| corrupt_row(row))?;
+        let due = self.now().plus_millis(self.settings.reap_grace_ms);
+        let todo = Todo::EndUpload { upload, kept: Vec::new() };
+        Ok([Write::Delete(row.to_vec()), Write::Put(keys::todo(due, self.next_sequence()), todo.encode())])
+    }
+}
+
+/// That a bucket holds no uploads but these, which are in order.
+fn nothing_between(uploads: &[(Bytes, Bytes)], bucket: BucketId) -> Vec<Check> {
+    let all = keys::uploads(bucket);
+    let mut gaps = Vec::with_capacity(uploads.len() + 1);
+    let mut from = all.start;
+    for (row, _) in uploads {
+        gaps.push(Check::EmptyRange(from..row.to_vec()));
+        from = keys::successor(row);
+    }
+    gaps.push(Check::EmptyRange(from..all.end));
+    gaps
+}
+
+fn info(bucket: &Bucket, record: BucketRecord) -> BucketInfo {
+    BucketInfo { bucket: bucket.clone(), owner: record.owner, created: record.created, location: record.location }
+}
+
+/// The bucket in the key of a bucket's row.
+fn bucket_of(row: &[u8]) -> Result<Bucket, Failure> {
+    let name = row.strip_prefix(b"B").and_then(|name| std::str::from_utf8(name).ok());
+    name.and_then(Bucket::new).ok_or_else(|| corrupt_row(row))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::index_fixture::{Fixture, NOW, bucket, bucket_record, caller, key, object_record, upload_id, upload_record};
+
+    fn create(name: &str) -> Operation {
+        Operation::CreateBucket(CreateBucket { bucket: bucket(name), location: Some("eu-west-1".to_owned()) })
+    }
+
+    async fn list(fixture: &Fixture, account: &str, prefix: &str, after: Option<&str>, count_max: usize) -> (Vec<String>, Option<String>) {
+        let operation = ListBuckets { prefix: prefix.to_owned(), after: after.map(str::to_owned), count_max };
+        match fixture.execute_as(caller(account), Operation::ListBuckets(operation)).await.unwrap() {
+            Outcome::ListBuckets { owner, buckets, next } => {
+                assert_eq!(owner, Account(account.to_owned()));
+                (buckets.into_iter().map(|info| info.bucket.as_str().to_owned()).collect(), next)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_bucket_is_created_once_and_told_whose_it_is() {
+        let fixture = Fixture::new();
+        assert_eq!(fixture.execute_as(caller("alice"), create("photos")).await, Ok(Outcome::CreateBucket));
+        let again = fixture.execute_as(caller("alice"), create("photos")).await;
+        assert_eq!(again, Err(Failure::BucketAlreadyOwnedByYou(bucket("photos"))));
+        let others = fixture.execute_as(caller("bob"), create("photos")).await;
+        assert_eq!(others, Err(Failure::BucketAlreadyExists(bucket("photos"))));
+        assert_eq!(fixture.execute_as(Caller::Anonymous, create("movies")).await, Err(Failure::AccessDenied));
+
+        let expected = BucketInfo {
+            bucket: bucket("photos"),
+            owner: Account("alice".to_owned()),
+            created: NOW,
+            location: Some("eu-west-1".to_owned()),
+        };
+        let head = fixture.execute(Operation::HeadBucket(bucket("photos"))).await;
+        assert_eq!(head, Ok(Outcome::HeadBucket(expected.clone())));
+        let location = fixture.execute(Operation::GetBucketLocation(bucket("photos"))).await;
+        assert_eq!(location, Ok(Outcome::GetBucketLocation(expected.clone())));
+        let acl = fixture.execute(Operation::GetBucketAcl(bucket("photos"))).await;
+        assert_eq!(acl, Ok(Outcome::Acl { owner: expected.owner }));
+        let versioning = fixture.execute(Operation::GetBucketVersioning(bucket("photos"))).await;
+        assert_eq!(versioning, Ok(Outcome::GetBucketVersioning));
+    }
+
+    #[tokio::test]
+    async fn a_bucket_created_again_is_another_one() {
+        let fixture = Fixture::new();
+        let id = async || {
+            fixture.execute(create("photos")).await.unwrap();
+            fixture.gateway.load_bucket(&bucket("photos")).await.unwrap().record.id
+        };
+        let first = id().await;
+        fixture.execute(Operation::DeleteBucket(bucket("photos"))).await.unwrap();
+        assert_ne!(first, id().await);
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_of_no_bucket_is_no_such_bucket() {
+        let fixture = Fixture::new();
+        for operation in [
+            Operation::HeadBucket(bucket("none")),
+            Operation::DeleteBucket(bucket("none")),
+            Operation::GetBucketLocation(bucket("none")),
+            Operation::GetBucketVersioning(bucket("none")),
+            Operation::GetBucketAcl(bucket("none")),
+        ] {
+            assert_eq!(fixture.execute(operation.clone()).await, Err(Failure::NoSuchBucket(bucket("none"))), "{operation:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn root_lists_all_buckets_and_others_their_own() {
+        let fixture = Fixture::new();
+        for (name, owner) in [("a-1", "alice"), ("b-1", "bob"), ("a-2", "alice"), ("c-1", "root"), ("a-3", "alice")] {
+            fixture.execute_as(caller(owner), create(name)).await.unwrap();
+        }
+        let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+        assert_eq!(list(&fixture, "root", "", None, 10).await, (owned(&["a-1", "a-2", "a-3", "b-1", "c-1"]), None));
+        assert_eq!(list(&fixture, "alice", "", None, 10).await, (owned(&["a-1", "a-2", "a-3"]), None));
+        assert_eq!(list(&fixture, "bob", "", None, 1).await, (owned(&["b-1"]), None), "what others own does not make it truncated");
+        assert_eq!(list(&fixture, "root", "a-", Some("a-1"), 1).await, (owned(&["a-2"]), Some("a-2".to_owned())));
+        assert_eq!(list(&fixture, "root", "a-", Some("a-2"), 1).await, (owned(&["a-3"]), None));
+        assert_eq!(list(&fixture, "root", "b", Some("a-2"), 9).await, (owned(&["b-1"]), None));
+        assert_eq!(list(&fixture, "root", "a", Some("c"), 9).await, (vec![], None));
+        assert_eq!(list(&fixture, "root", "", None, 0).await, (vec![], None));
+        let everything = ListBuckets { prefix: String::new(), after: None, count_max: usize::MAX };
+        assert_eq!(fixture.execute_as(Caller::Anonymous, Operation::ListBuckets(everything)).await, Err(Failure::AccessDenied));
+    }
+
+    async fn delete(fixture: &Fixture) -> Result<Outcome, Failure> {
+        fixture.execute(Operation::DeleteBucket(bucket("photos"))).await
+    }
+
+    fn todos(fixture: &Fixture) -> Vec<Todo> {
+        fixture.rows(keys::table(b'T')).iter().map(|(_, value)| Todo::decode(value).unwrap()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_bucket_with_objects_stays_and_so_do_its_uploads() {
+        let fixture = Fixture::new();
+        let id = fixture.put_bucket("photos");
+        fixture.put_object(id, "cat.jpg");
+        fixture.put_upload(id, "dog.jpg", upload_id(1));
+        assert_eq!(delete(&fixture).await, Err(Failure::BucketNotEmpty(bucket("photos"))));
+        assert!(fixture.row(&keys::bucket(&bucket("photos"))).is_some());
+        assert_eq!(fixture.rows(keys::uploads(id)).len(), 1);
+        assert_eq!(todos(&fixture), []);
+    }
+
+    #[tokio::test]
+    async fn a_deleted_bucket_takes_its_open_uploads_with_it_however_many() {
+        for count in [0, 1, 2, UPLOADS_ENDED_MAX - 1, UPLOADS_ENDED_MAX, 2 * UPLOADS_ENDED_MAX + 500] {
+            let fixture = Fixture::new();
+            let id = fixture.put_bucket("photos");
+            let other = fixture.put_bucket("movies");
+            fixture.put_upload(other, "untouched", upload_id(0));
+            let uploads: Vec<_> = (0..count).rev().map(|age| upload_id(age as i64)).collect();
+            for upload in &uploads {
+                fixture.put_upload(id, "dog.jpg", *upload);
+            }
+            assert_eq!(delete(&fixture).await, Ok(Outcome::Done), "{count} uploads");
+            assert_eq!(fixture.row(&keys::bucket(&bucket("photos"))), None);
+            assert_eq!(fixture.rows(keys::uploads(id)), []);
+            let expected: Vec<_> = uploads.iter().map(|&upload| Todo::EndUpload { upload, kept: vec![] }).collect();
+            assert_eq!(todos(&fixture), expected);
+            assert_eq!(fixture.rows(keys::uploads(other)).len(), 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_object_put_meanwhile_keeps_the_bucket_and_its_uploads() {
+        let fixture = Fixture::new();
+        let id = fixture.put_bucket("photos");
+        fixture.put_upload(id, "dog.jpg", upload_id(1));
+        fixture.index.before_commit(vec![Write::Put(keys::object(id, &key("cat.jpg")), object_record().encode())]);
+        assert_eq!(delete(&fixture).await, Err(Failure::BucketNotEmpty(bucket("photos"))));
+        assert!(fixture.row(&keys::bucket(&bucket("photos"))).is_some());
+        assert_eq!(fixture.rows(keys::uploads(id)).len(), 1);
+    }
+
+    #[tokio::test]
+    async fn uploads_begun_meanwhile_end_too_wherever_they_sort() {
+        for meanwhile in ["a", "dog.jpg", "z"] {
+            let fixture = Fixture::new();
+            let id = fixture.put_bucket("photos");
+            fixture.put_upload(id, "cat.jpg", upload_id(9));
+            fixture.put_upload(id, "elk.jpg", upload_id(9));
+            fixture.index.before_commit(vec![Write::Put(keys::upload(id, &key(meanwhile), &upload_id(1)), upload_record().encode())]);
+            assert_eq!(delete(&fixture).await, Ok(Outcome::Done), "{meanwhile}");
+            assert_eq!(fixture.rows(keys::uploads(id)), [], "{meanwhile}");
+            assert_eq!(todos(&fixture).len(), 3, "{meanwhile}: the commit that failed left nothing");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_upload_that_ends_meanwhile_is_not_ended_twice() {
+        let fixture = Fixture::new();
+        let id = fixture.put_bucket("photos");
+        fixture.put_upload(id, "cat.jpg", upload_id(1));
+        fixture.index.before_commit(vec![Write::Delete(keys::upload(id, &key("cat.jpg"), &upload_id(1)))]);
+        assert_eq!(delete(&fixture).await, Ok(Outcome::Done));
+        assert_eq!(todos(&fixture), []);
+    }
+
+    #[tokio::test]
+    async fn a_bucket_changed_or_deleted_meanwhile_is_looked_at_again() {
+        let fixture = Fixture::new();
+        fixture.put_bucket("photos");
+        let row = keys::bucket(&bucket("photos"));
+        let changed = BucketRecord { tags: Some(Tags::default()), ..bucket_record("photos") };
+        fixture.index.before_commit(vec![Write::Put(row.clone(), changed.encode())]);
+        assert_eq!(delete(&fixture).await, Ok(Outcome::Done));
+
+        fixture.put_bucket("photos");
+        fixture.index.before_commit(vec![Write::Delete(row)]);
+        assert_eq!(delete(&fixture).await, Err(Failure::NoSuchBucket(bucket("photos"))));
+    }
+
+    #[tokio::test]
+    async fn a_bucket_deleted_between_the_commit_and_the_look_is_created_all_the_same() {
+        let fixture = Fixture::new();
+        let row = keys::bucket(&bucket("photos"));
+        // There is one when the first commit checks, and none when the second does.
+        fixture.index.before_commit(vec![Write::Put(row.clone(), bucket_record("photos").encode())]);
+        fixture.index.after_conflict(vec![Write::Delete(row)]);
+        assert_eq!(fixture.execute(create("photos")).await, Ok(Outcome::CreateBucket));
     }
 }

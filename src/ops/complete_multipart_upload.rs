@@ -1,14 +1,149 @@
-//! CompleteMultipartUpload.
+//! CompleteMultipartUpload: one commit that publishes a manifest and consumes the upload.
+//!
+//! - No bytes are moved and no blob is read: size, ETag and checksums follow from the parts' records.
+//! - The commit holds only while the upload is open, so of several completes and aborts one wins. Parts
+//!   uploaded again meanwhile do not matter: the manifest refers to the revisions that were looked at.
+//! - What was answered stays for a while, so that a repeated request gets the same answer.
 
-use super::Gateway;
-use crate::model::*;
+use super::{
+    Gateway,
+    assemble::{Assembled, Demand, UploadedPart, assemble},
+    conditions::{check_write, lost_every_race},
+    content::content_of,
+    gateway::{COMMIT_TRIES_MAX, LoadedBucket, decode},
+    publish::{Batch, LoadedUpload},
+};
+use crate::{
+    digest,
+    meta::{
+        Check, Write, keys,
+        record::{CompletedRecord, ManifestId, ObjectRecord, PartRecord, Record, Todo},
+    },
+    model::*,
+};
+use std::collections::BTreeMap;
+
+/// Part records read at once.
+const PARTS_PER_SCAN: usize = 1_000;
 
 impl Gateway {
-    pub(super) async fn complete_multipart_upload(
-        &self,
-        _operation: &CompleteMultipartUpload,
-        _limits: &Limits,
-    ) -> Result<Outcome, Failure> {
-        todo!()
+    pub(super) async fn complete_multipart_upload(&self, operation: &CompleteMultipartUpload, limits: &Limits) -> Result<Outcome, Failure> {
+        let key = &operation.object.key;
+        let mut assembled = None;
+        for losses in 0..COMMIT_TRIES_MAX {
+            self.back_off(losses).await;
+            let bucket = self.load_bucket(&operation.object.bucket).await?;
+            let Some(upload) = self.open_upload(bucket.record.id, key, &operation.upload_id).await? else {
+                return self.replay(operation, limits, &bucket).await;
+            };
+            // An upload's record never changes, so what was assembled for it still holds after a lost commit.
+            let assembled = match &assembled {
+                Some(assembled) => assembled,
+                None => assembled.insert(self.assemble(operation, limits, &upload).await?),
+            };
+            let slot = self.object_slot(bucket.record.id, key).await?;
+            check_write(&operation.conditions, key, slot.current.as_ref())?;
+
+            let (content, rows) = content_of(assembled.parts.clone(), ManifestId(self.random()));
+            let object = ObjectRecord {
+                etag: assembled.etag,
+                size: assembled.size,
+                last_modified: self.now(),
+                attributes: upload.record.attributes.clone(),
+                checksum: Some(assembled.checksum.clone()),
+                crc64_ecma: assembled.crc64_ecma,
+                part_count: Some(assembled.part_count),
+                content,
+            };
+            let completed = CompletedRecord {
+                bucket: bucket.record.id,
+                key: key.clone(),
+                list_digest: list_digest(&operation.parts),
+                etag: object.etag,
+                size: object.size,
+                checksum: object.checksum.clone(),
+                crc64_ecma: object.crc64_ecma,
+            };
+            let mut batch = Batch { checks: vec![], writes: rows };
+            self.replace(&mut batch, &bucket, &slot, Some(&object));
+            self.consume_upload(&mut batch, &upload, operation.upload_id, assembled.kept.clone());
+            let row = keys::completed(&operation.upload_id);
+            batch.checks.push(Check::Absent(row.clone()));
+            batch.writes.push(Write::Put(row, completed.encode()));
+            self.leave_todo(&mut batch, self.settings.completed_retention_ms, &Todo::ForgetCompleted(operation.upload_id));
+            if self.publish(batch).await? {
+                return Ok(outcome(completed));
+            }
+        }
+        Err(lost_every_race(&operation.conditions, key))
     }
+
+    /// The answer when the upload is not open: the first one again, if this very request may have led to it.
+    async fn replay(&self, operation: &CompleteMultipartUpload, limits: &Limits, bucket: &LoadedBucket) -> Result<Outcome, Failure> {
+        let gone = || Failure::NoSuchUpload(operation.upload_id.to_string());
+        let value = self.get(&keys::completed(&operation.upload_id)).await?.ok_or_else(gone)?;
+        let completed: CompletedRecord = decode(&value)?;
+        let same = completed.bucket == bucket.record.id
+            && completed.key == operation.object.key
+            && completed.list_digest == list_digest(&operation.parts);
+        if same && limits.complete_is_replayable { Ok(outcome(completed)) } else { Err(gone()) }
+    }
+
+    /// Looks at the parts and works out the object they make.
+    async fn assemble(&self, operation: &CompleteMultipartUpload, limits: &Limits, upload: &LoadedUpload) -> Result<Assembled, Failure> {
+        let upload_id = operation.upload_id;
+        let list = PartList::new(operation.parts.clone()).map_err(|error| match error {
+            PartListError::Empty => Failure::NoParts,
+            PartListError::OutOfOrder => Failure::PartsOutOfOrder { upload_id },
+        })?;
+        let uploaded = self.newest_listed(upload_id, &list).await?;
+        let demand = Demand {
+            upload_id,
+            declared: upload.record.checksum,
+            checksum_type: operation.checksum_type,
+            checksum: operation.checksum.clone(),
+            object_size: operation.object_size,
+            limits: *limits,
+        };
+        // Combining the CRCs of 10,000 parts takes long enough to be kept off the threads that serve.
+        tokio::task::spawn_blocking(move || assemble(&demand, &list, uploaded)).await.map_err(|error| {
+            tracing::error!(%error, "assembling an object");
+            Failure::Internal
+        })?
+    }
+
+    /// The newest revision of each listed part that has one.
+    async fn newest_listed(&self, upload: UploadId, list: &PartList) -> Result<BTreeMap<PartNumber, UploadedPart>, Failure> {
+        let mut newest = BTreeMap::new();
+        let mut range = keys::parts(&upload);
+        loop {
+            let rows = self.scan(range.clone(), PARTS_PER_SCAN).await?;
+            for (row, value) in &rows {
+                let Some((_, number, revision)) = keys::part_of(row) else { continue };
+                if list.parts().binary_search_by_key(&number, |part| part.number).is_ok() {
+                    // Revisions ascend, so the last one of a number stays.
+                    let record: PartRecord = decode(value)?;
+                    newest.insert(number, UploadedPart { revision, record });
+                }
+            }
+            match rows.last() {
+                Some((last, _)) if rows.len() == PARTS_PER_SCAN => range.start = keys::successor(last),
+                Some(_) | None => return Ok(newest),
+            }
+        }
+    }
+}
+
+fn outcome(completed: CompletedRecord) -> Outcome {
+    let CompletedRecord { etag, checksum, size, crc64_ecma, .. } = completed;
+    Outcome::CompleteMultipartUpload { etag, checksum, size, crc64_ecma }
+}
+
+/// SHA-256 of a list: two requests with the same digest ask for the same object.
+fn list_digest(parts: &[CompletedPart]) -> [u8; 32] {
+    let mut text = String::new();
+    for CompletedPart { number, etag, checksum } in parts {
+        text.push_str(&format!("{number} {etag} {checksum:?}\n"));
+    }
+    digest::sha256(text.as_bytes())
 }

@@ -1,10 +1,170 @@
 //! CopyObject.
+//!
+//! The copy is an object in one piece: its ETag is the MD5 of its bytes, which are only read when the
+//! source's record does not tell what is needed. Its bytes are shared with the source.
 
-use super::Gateway;
-use crate::model::*;
+use super::{
+    Gateway,
+    conditions::{check_write, lost_every_race},
+    content::content_of,
+    copying::{Copied, CopiedBytes, CopySource},
+    gateway::COMMIT_TRIES_MAX,
+    ingest::computed,
+    publish::Batch,
+};
+use crate::{
+    digest::{BodyDigest, BodyDigests},
+    meta::record::{Content, Extent, ManifestId, ManifestPart, ObjectRecord},
+    model::*,
+};
+use std::sync::Arc;
+
+/// The largest source of a copy (S3 API Reference, "CopyObject").
+const COPY_SIZE_BYTES_MAX: u64 = 5 << 30;
+
+/// Extents that a copy may share; 5 GiB in parts of the smallest size allowed are fewer.
+const SHARED_EXTENT_COUNT_MAX: usize = 10_000;
 
 impl Gateway {
-    pub(super) async fn copy_object(&self, _operation: &CopyObject) -> Result<Outcome, Failure> {
-        todo!()
+    pub(super) async fn copy_object(self: &Arc<Self>, operation: &CopyObject) -> Result<Outcome, Failure> {
+        for losses in 0..COMMIT_TRIES_MAX {
+            self.back_off(losses).await;
+            let source = self.copy_source(&operation.source, &operation.source_conditions).await?;
+            if source.object.size > COPY_SIZE_BYTES_MAX {
+                return Err(Failure::CopySourceTooLarge { size_max: COPY_SIZE_BYTES_MAX });
+            }
+            if changes_nothing(operation, &source.object) {
+                return Err(Failure::CopyOntoItself);
+            }
+            let ObjectRef { bucket, key } = &operation.target;
+            let slot = self.object_slot(self.load_bucket(bucket).await?.record.id, key).await?;
+            check_write(&operation.conditions, key, slot.current.as_ref())?;
+
+            let plan = Plan::new(operation, &source.object);
+            let range = ByteRange { start: 0, end: source.object.size };
+            let Copied { digests, bytes } = self.copy_bytes(&source, range, plan.digest(), SHARED_EXTENT_COUNT_MAX).await?;
+            let record = plan.record(operation, &source.object, digests.as_ref());
+            let (etag, checksum) = (record.etag, record.checksum.clone());
+            let written = match bytes {
+                CopiedBytes::Shared(extents) => self.publish_shared(operation, &source, record, &extents).await?,
+                CopiedBytes::Rewritten(received) => {
+                    let (target, conditions) = (operation.target.clone(), operation.conditions.clone());
+                    let write = |gateway: Arc<Self>| async move {
+                        let stored = gateway.store(received).await?;
+                        let record = ObjectRecord { content: Content::Here(parts_of(&stored.extents)), ..record };
+                        let published = gateway.put_stored(&target, &conditions, record, &stored).await;
+                        gateway.settle(&stored, published).await
+                    };
+                    Some(self.run_on(write).await?)
+                }
+            };
+            if let Some(last_modified) = written {
+                return Ok(Outcome::CopyObject { etag, last_modified, checksum });
+            }
+        }
+        Err(lost_every_race(&operation.conditions, &operation.target.key))
+    }
+
+    /// Commits a copy that shares its source's bytes; `None` when the source has changed since it was read.
+    async fn publish_shared(
+        &self,
+        operation: &CopyObject,
+        source: &CopySource,
+        mut record: ObjectRecord,
+        extents: &[Extent],
+    ) -> Result<Option<Timestamp>, Failure> {
+        let ObjectRef { bucket, key } = &operation.target;
+        for losses in 0..COMMIT_TRIES_MAX {
+            self.back_off(losses).await;
+            if !self.still_stands(source).await? {
+                return Ok(None);
+            }
+            let bucket = self.load_bucket(bucket).await?;
+            let slot = self.object_slot(bucket.record.id, key).await?;
+            check_write(&operation.conditions, key, slot.current.as_ref())?;
+            let mut batch = Batch { checks: vec![source.unchanged()], writes: vec![] };
+            let Some(shared) = self.share(&mut batch, extents).await? else { continue };
+            let (content, rows) = content_of(parts_of(&shared), ManifestId(self.random()));
+            batch.writes.extend(rows);
+            record.content = content;
+            record.last_modified = self.now();
+            self.replace(&mut batch, &bucket, &slot, Some(&record));
+            if self.publish(batch).await? {
+                return Ok(Some(record.last_modified));
+            }
+        }
+        Err(lost_every_race(&operation.conditions, key))
+    }
+}
+
+/// A copy has no parts that a client could ask for, so each extent is one.
+fn parts_of(extents: &[Extent]) -> Vec<ManifestPart> {
+    extents.iter().map(|&extent| ManifestPart { size: extent.size, checksum: None, extents: vec![extent] }).collect()
+}
+
+fn changes_nothing(operation: &CopyObject, source: &ObjectRecord) -> bool {
+    let class_changes = operation.storage_class.is_some() && operation.storage_class != source.attributes.headers.storage_class;
+    let checksum_changes =
+        operation.checksum_algorithm.is_some_and(|wanted| source.checksum.as_ref().is_none_or(|has| has.value.algorithm() != wanted));
+    operation.source == operation.target
+        && operation.metadata == Directive::Copy
+        && operation.tags == Directive::Copy
+        && !class_changes
+        && !checksum_changes
+}
+
+/// What of the copy's record follows from the source's, and what must be computed from the bytes.
+struct Plan {
+    /// The source's, unless it is that of a multipart object.
+    etag: Option<ETag>,
+    /// The source's, if it is of the whole object and of the right algorithm.
+    checksum: Option<ObjectChecksum>,
+    /// The algorithm of the copy's checksum.
+    algorithm: ChecksumAlgorithm,
+}
+
+impl Plan {
+    fn new(operation: &CopyObject, source: &ObjectRecord) -> Self {
+        let etag = match source.etag {
+            ETag::Whole(_) => Some(source.etag),
+            ETag::Multipart { .. } => None,
+        };
+        let current = source.checksum.as_ref();
+        let algorithm = operation.checksum_algorithm.or(current.map(|checksum| checksum.value.algorithm()));
+        let algorithm = algorithm.unwrap_or(ChecksumAlgorithm::Crc64Nvme);
+        let fits = |checksum: &&ObjectChecksum| checksum.composite_of.is_none() && checksum.value.algorithm() == algorithm;
+        Self { etag, checksum: current.filter(fits).cloned(), algorithm }
+    }
+
+    /// What to compute; `None` when nothing is missing.
+    fn digest(&self) -> Option<BodyDigest> {
+        (self.etag.is_none() || self.checksum.is_none()).then(|| BodyDigest::new(Some(self.algorithm), false))
+    }
+
+    fn record(self, operation: &CopyObject, source: &ObjectRecord, digests: Option<&BodyDigests>) -> ObjectRecord {
+        let computed = || Some(ObjectChecksum { value: computed(digests?, self.algorithm)?, composite_of: None });
+        let (mut headers, user) = match &operation.metadata {
+            // A redirect belongs to the object that was given it (S3 API Reference, "CopyObject").
+            Directive::Copy => {
+                let headers = SystemHeaders { website_redirect: None, ..source.attributes.headers.clone() };
+                (headers, source.attributes.user.clone())
+            }
+            Directive::Replace((headers, user)) => (headers.clone(), user.clone()),
+        };
+        headers.storage_class.clone_from(&operation.storage_class);
+        let tags = match &operation.tags {
+            Directive::Copy => source.attributes.tags.clone(),
+            Directive::Replace(tags) => tags.clone(),
+        };
+        ObjectRecord {
+            etag: self.etag.or_else(|| Some(ETag::Whole(digests?.md5))).unwrap_or(source.etag),
+            size: source.size,
+            last_modified: source.last_modified,
+            attributes: Attributes { headers, user, tags },
+            checksum: self.checksum.clone().or_else(computed),
+            crc64_ecma: source.crc64_ecma,
+            part_count: None,
+            content: Content::Here(vec![]),
+        }
     }
 }

@@ -16,8 +16,14 @@ impl Gateway {
             Op::GetObject(read) => return self.get_object(read).await,
             Op::HeadObject(read) => self.head_object(read).await?,
             Op::PutObject(put) => self.put_object(put, limits, body()?).await?,
-            Op::DeleteObject(delete) => self.delete_object(delete).await?,
-            Op::DeleteObjects(delete) => self.delete_objects(delete).await?,
+            Op::DeleteObject(delete) => {
+                let delete = delete.clone();
+                self.run_on(|gateway| async move { gateway.delete_object(&delete).await }).await?
+            }
+            Op::DeleteObjects(delete) => {
+                let delete = delete.clone();
+                self.run_on(|gateway| async move { gateway.delete_objects(&delete).await }).await?
+            }
             Op::CopyObject(copy) => self.copy_object(copy).await?,
             Op::GetObjectAttributes(get) => self.get_object_attributes(get).await?,
             Op::GetObjectAcl(object) => self.get_object_acl(object).await?,
@@ -27,8 +33,14 @@ impl Gateway {
             Op::CreateMultipartUpload(create) => self.create_multipart_upload(create, caller).await?,
             Op::UploadPart(upload) => self.upload_part(upload, limits, body()?).await?,
             Op::UploadPartCopy(copy) => self.upload_part_copy(copy, limits).await?,
-            Op::CompleteMultipartUpload(complete) => self.complete_multipart_upload(complete, limits).await?,
-            Op::AbortMultipartUpload(object, upload) => self.abort_multipart_upload(object, *upload).await?,
+            Op::CompleteMultipartUpload(complete) => {
+                let (complete, limits) = (complete.clone(), *limits);
+                self.run_on(|gateway| async move { gateway.complete_multipart_upload(&complete, &limits).await }).await?
+            }
+            Op::AbortMultipartUpload(object, upload) => {
+                let (object, upload) = (object.clone(), *upload);
+                self.run_on(|gateway| async move { gateway.abort_multipart_upload(&object, upload).await }).await?
+            }
             Op::ListParts(list) => self.list_parts(list).await?,
             Op::ListMultipartUploads(list) => self.list_multipart_uploads(list).await?,
             Op::ListObjects(list) => self.list_objects(list).await?,

@@ -1,6 +1,11 @@
 //! The gateway: what every operation works on, and the few steps that all of them share.
 
-use super::{BucketAccess, Environment, GatewaySettings};
+use super::{
+    BucketAccess, Environment, GatewaySettings,
+    ingest::BodySlots,
+    readers::{Readers, Reading},
+    running::Running,
+};
 use crate::{
     blob::{BlobError, BlobId, BlobStore},
     meta::{
@@ -23,6 +28,9 @@ pub struct Gateway {
     pub(super) kv: Arc<dyn Kv>,
     pub(super) blobs: Arc<dyn BlobStore>,
     pub(super) settings: GatewaySettings,
+    pub(super) readers: Arc<Readers>,
+    pub(super) bodies: BodySlots,
+    pub(super) running: Running,
     environment: Environment,
     /// Orders revisions and to-do lines of this process; never goes back.
     sequence: AtomicU64,
@@ -38,7 +46,9 @@ impl Gateway {
     /// A gateway over these stores.
     #[must_use]
     pub fn new(kv: Arc<dyn Kv>, blobs: Arc<dyn BlobStore>, settings: GatewaySettings, environment: Environment) -> Arc<Self> {
-        Arc::new(Self { kv, blobs, settings, environment, sequence: AtomicU64::new(0) })
+        let bodies = BodySlots::new(settings.body_memory_bytes, settings.inline_size_bytes_max);
+        let (readers, running) = (Arc::default(), Running::new());
+        Arc::new(Self { kv, blobs, settings, readers, bodies, running, environment, sequence: AtomicU64::new(0) })
     }
 
     /// Whether writes are refused since a sync failed.
@@ -82,7 +92,9 @@ impl Gateway {
         }
     }
 
-    pub(super) fn now(&self) -> Timestamp {
+    /// The time, as the environment has it.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
         (self.environment.now)()
     }
 
@@ -90,6 +102,32 @@ impl Gateway {
         let mut bytes = [0; N];
         (self.environment.random)(&mut bytes);
         bytes
+    }
+
+    /// Begins a read; to be called before anything is looked up, and held until the last byte.
+    pub(super) fn begin_reading(&self) -> Reading {
+        self.readers.begin(self.now())
+    }
+
+    /// Does work to its end although the caller may hang up; [`Self::drain`] waits for it.
+    pub(super) async fn run_on<T, F>(self: &Arc<Self>, work: impl FnOnce(Arc<Self>) -> F) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Failure>> + Send + 'static,
+    {
+        self.running.to_the_end(work(Arc::clone(self))).await
+    }
+
+    /// Waits a moment before a commit that lost `losses` races is tried again: not at all at first, then
+    /// for a random time, so that many who want the same row do not keep meeting.
+    pub(super) async fn back_off(&self, losses: usize) {
+        const LOSSES_UNTIL_WAIT: usize = 4;
+        const WAIT_MS_MAX: u64 = 32;
+        if losses >= LOSSES_UNTIL_WAIT {
+            let wait_max = 1_u64.checked_shl((losses - LOSSES_UNTIL_WAIT) as u32).unwrap_or(u64::MAX).min(WAIT_MS_MAX);
+            let wait = u64::from_be_bytes(self.random()) % (wait_max + 1);
+            tokio::time::sleep(std::time::Duration::from_millis(wait)).await;
+        }
     }
 
     /// A fresh blob id: 48 bits of milliseconds and 80 random ones.
@@ -105,6 +143,11 @@ impl Gateway {
         let now = self.now().millis().max(0).cast_unsigned().saturating_mul(1000);
         let last = self.sequence.fetch_update(Ordering::AcqRel, Ordering::Acquire, |last| Some(last.saturating_add(1).max(now)));
         last.unwrap_or_else(|last| last).saturating_add(1).max(now)
+    }
+
+    /// Makes every later sequence number exceed this one, which another process or an earlier run handed out.
+    pub(super) fn skip_sequence_to(&self, seen: u64) {
+        self.sequence.fetch_max(seen, Ordering::AcqRel);
     }
 }
 

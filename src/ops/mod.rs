@@ -4,27 +4,40 @@
 //! already; what they return is data. A handler whose caller hangs up either leaves nothing behind
 //! (uploads) or runs on to its end (complete, abort, delete).
 
+mod assemble;
 mod bucket_config;
 mod buckets;
 mod complete_multipart_upload;
+mod conditions;
+mod content;
 mod copy_object;
+mod copying;
 mod delete_objects;
 mod dispatch;
 mod gateway;
 mod get_object;
+#[cfg(test)]
+mod index_fixture;
 mod ingest;
 mod inspect;
 mod keys;
 mod list_objects;
 mod list_parts;
 mod list_uploads;
+mod listing;
 mod multipart;
 mod object_attributes;
 mod object_tagging;
+mod publish;
 mod put_object;
+mod readers;
 mod reap;
+mod running;
 mod upload_part;
 mod upload_part_copy;
+
+#[cfg(test)]
+mod tests;
 
 pub use gateway::Gateway;
 

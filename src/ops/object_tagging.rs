@@ -1,18 +1,135 @@
 //! Object tags.
 
-use super::Gateway;
-use crate::model::*;
+use super::{
+    Gateway,
+    gateway::{COMMIT_TRIES_MAX, decode},
+};
+use crate::{
+    meta::{
+        Check, Write, keys,
+        record::{ObjectRecord, Record},
+    },
+    model::*,
+};
+use bytes::Bytes;
+
+/// An object's record with its row as it was read.
+struct TaggedRow {
+    row: Vec<u8>,
+    value: Bytes,
+    record: ObjectRecord,
+}
 
 impl Gateway {
-    pub(super) async fn get_object_tagging(&self, _operation: &ObjectRef) -> Result<Outcome, Failure> {
-        todo!()
+    pub(super) async fn get_object_tagging(&self, operation: &ObjectRef) -> Result<Outcome, Failure> {
+        Ok(Outcome::Tagging(self.tagged_row(operation).await?.record.attributes.tags))
     }
 
-    pub(super) async fn put_object_tagging(&self, _operation: &ObjectRef, _tags: &Tags) -> Result<Outcome, Failure> {
-        todo!()
+    pub(super) async fn put_object_tagging(&self, operation: &ObjectRef, tags: &Tags) -> Result<Outcome, Failure> {
+        self.set_object_tags(operation, tags).await
     }
 
-    pub(super) async fn delete_object_tagging(&self, _operation: &ObjectRef) -> Result<Outcome, Failure> {
-        todo!()
+    pub(super) async fn delete_object_tagging(&self, operation: &ObjectRef) -> Result<Outcome, Failure> {
+        self.set_object_tags(operation, &Tags::default()).await
+    }
+
+    /// The object stays the same one: its ETag and time of modification do not change.
+    async fn set_object_tags(&self, object: &ObjectRef, tags: &Tags) -> Result<Outcome, Failure> {
+        for _ in 0..COMMIT_TRIES_MAX {
+            let TaggedRow { row, value, mut record } = self.tagged_row(object).await?;
+            if record.attributes.tags == *tags {
+                return Ok(Outcome::Done);
+            }
+            record.attributes.tags = tags.clone();
+            let writes = vec![Write::Put(row.clone(), record.encode())];
+            if self.commit(vec![Check::Equals(row, value)], writes).await?.is_none() {
+                return Ok(Outcome::Done);
+            }
+        }
+        Err(Failure::SlowDown)
+    }
+
+    async fn tagged_row(&self, object: &ObjectRef) -> Result<TaggedRow, Failure> {
+        let bucket = self.load_bucket(&object.bucket).await?.record;
+        let row = keys::object(bucket.id, &object.key);
+        let value = self.get(&row).await?.ok_or_else(|| Failure::NoSuchKey(object.key.clone()))?;
+        Ok(TaggedRow { record: decode(&value)?, row, value })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::index_fixture::{Fixture, bucket, key, object, object_record};
+
+    fn tags(value: &str) -> Tags {
+        Tags(vec![("team".to_owned(), value.to_owned())])
+    }
+
+    #[tokio::test]
+    async fn tags_change_and_nothing_else_of_the_object_does() {
+        let fixture = Fixture::new();
+        let id = fixture.put_bucket("photos");
+        fixture.put_object(id, "cat.jpg");
+        let cat = object("photos", "cat.jpg");
+        let get = || fixture.execute(Operation::GetObjectTagging(cat.clone()));
+        assert_eq!(get().await, Ok(Outcome::Tagging(Tags::default())));
+        assert_eq!(fixture.execute(Operation::PutObjectTagging(cat.clone(), tags("blue"))).await, Ok(Outcome::Done));
+        assert_eq!(get().await, Ok(Outcome::Tagging(tags("blue"))));
+        let mut expected = object_record();
+        expected.attributes.tags = tags("blue");
+        assert_eq!(ObjectRecord::decode(&fixture.row(&keys::object(id, &cat.key)).unwrap()), Ok(expected));
+        assert_eq!(fixture.execute(Operation::DeleteObjectTagging(cat.clone())).await, Ok(Outcome::Done));
+        assert_eq!(ObjectRecord::decode(&fixture.row(&keys::object(id, &cat.key)).unwrap()), Ok(object_record()));
+    }
+
+    #[tokio::test]
+    async fn the_object_must_be_there() {
+        let fixture = Fixture::new();
+        let absent = object("photos", "cat.jpg");
+        let all = [
+            Operation::GetObjectTagging(absent.clone()),
+            Operation::PutObjectTagging(absent.clone(), tags("blue")),
+            Operation::DeleteObjectTagging(absent.clone()),
+        ];
+        for operation in &all {
+            assert_eq!(fixture.execute(operation.clone()).await, Err(Failure::NoSuchBucket(bucket("photos"))));
+        }
+        fixture.put_bucket("photos");
+        for operation in &all {
+            assert_eq!(fixture.execute(operation.clone()).await, Err(Failure::NoSuchKey(key("cat.jpg"))));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_object_overwritten_or_deleted_meanwhile_is_tagged_as_it_is_then() {
+        let fixture = Fixture::new();
+        let id = fixture.put_bucket("photos");
+        fixture.put_object(id, "cat.jpg");
+        let cat = object("photos", "cat.jpg");
+        let row = keys::object(id, &cat.key);
+        let mut newer = ObjectRecord { size: 99, ..object_record() };
+        fixture.index.before_commit(vec![Write::Put(row.clone(), newer.encode())]);
+        fixture.execute(Operation::PutObjectTagging(cat.clone(), tags("blue"))).await.unwrap();
+        newer.attributes.tags = tags("blue");
+        assert_eq!(ObjectRecord::decode(&fixture.row(&row).unwrap()), Ok(newer));
+
+        fixture.index.before_commit(vec![Write::Delete(row.clone())]);
+        let put = fixture.execute(Operation::PutObjectTagging(cat.clone(), tags("red"))).await;
+        assert_eq!(put, Err(Failure::NoSuchKey(cat.key.clone())));
+        assert_eq!(fixture.row(&row), None);
+    }
+
+    #[tokio::test]
+    async fn who_never_wins_the_race_is_told_to_slow_down() {
+        let fixture = Fixture::new();
+        let id = fixture.put_bucket("photos");
+        fixture.put_object(id, "cat.jpg");
+        for size in 0..COMMIT_TRIES_MAX as u64 {
+            let newer = ObjectRecord { size, ..object_record() };
+            fixture.index.before_commit(vec![Write::Put(keys::object(id, &key("cat.jpg")), newer.encode())]);
+        }
+        let put = fixture.execute(Operation::PutObjectTagging(object("photos", "cat.jpg"), tags("blue"))).await;
+        assert_eq!(put, Err(Failure::SlowDown));
     }
 }

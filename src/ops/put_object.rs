@@ -1,10 +1,78 @@
 //! PutObject.
+//!
+//! Bucket and conditions are checked before the body is asked for, and again by the commit. A caller
+//! that hangs up before its last byte leaves nothing behind; after it the write runs on to its end.
 
-use super::{Body, Gateway};
-use crate::model::*;
+use super::{
+    Body, Gateway,
+    conditions::{check_write, lost_every_race},
+    gateway::COMMIT_TRIES_MAX,
+    ingest::Ingested,
+    publish::{Batch, Stored, Unpublished},
+};
+use crate::{
+    meta::record::{Content, ManifestPart, ObjectRecord},
+    model::*,
+};
+use std::sync::Arc;
 
 impl Gateway {
-    pub(super) async fn put_object(&self, _operation: &PutObject, _limits: &Limits, _body: Box<dyn Body>) -> Result<Outcome, Failure> {
-        todo!()
+    pub(super) async fn put_object(
+        self: &Arc<Self>,
+        operation: &PutObject,
+        limits: &Limits,
+        body: Box<dyn Body>,
+    ) -> Result<Outcome, Failure> {
+        let ObjectRef { bucket, key } = &operation.object;
+        let slot = self.object_slot(self.load_bucket(bucket).await?.record.id, key).await?;
+        check_write(&operation.conditions, key, slot.current.as_ref())?;
+        let size_max = limits.part_size_bytes_max.min(limits.object_size_bytes_max);
+        let ingested = self.ingest(&operation.claims, None, size_max, body).await?;
+
+        let operation = operation.clone();
+        self.run_on(|gateway| async move { gateway.put_ingested(operation, ingested).await }).await
+    }
+
+    async fn put_ingested(&self, operation: PutObject, ingested: Ingested) -> Result<Outcome, Failure> {
+        let Ingested { digests, checksum, received } = ingested;
+        let stored = self.store(received).await?;
+        let checksum = ObjectChecksum { value: checksum.unwrap_or_else(|| digests.crc64_nvme_checksum()), composite_of: None };
+        let part = ManifestPart { size: digests.size, checksum: None, extents: stored.extents.clone() };
+        let record = ObjectRecord {
+            etag: ETag::Whole(digests.md5),
+            size: digests.size,
+            last_modified: self.now(),
+            attributes: operation.attributes,
+            checksum: Some(checksum.clone()),
+            crc64_ecma: digests.crc64_ecma,
+            part_count: None,
+            content: Content::Here(if digests.size == 0 { vec![] } else { vec![part] }),
+        };
+        let published = self.put_stored(&operation.object, &operation.conditions, record, &stored).await;
+        self.settle(&stored, published).await?;
+        Ok(Outcome::PutObject { etag: ETag::Whole(digests.md5), checksum, size: digests.size })
+    }
+
+    /// Commits an object whose bytes are stored, as often as it takes to win over concurrent writes.
+    pub(super) async fn put_stored(
+        &self,
+        object: &ObjectRef,
+        conditions: &WriteConditions,
+        mut record: ObjectRecord,
+        stored: &Stored,
+    ) -> Result<Timestamp, Unpublished> {
+        for losses in 0..COMMIT_TRIES_MAX {
+            self.back_off(losses).await;
+            let bucket = self.load_bucket(&object.bucket).await?;
+            let slot = self.object_slot(bucket.record.id, &object.key).await?;
+            check_write(conditions, &object.key, slot.current.as_ref())?;
+            record.last_modified = self.now();
+            let mut batch = Batch { checks: vec![], writes: stored.rows.clone() };
+            self.replace(&mut batch, &bucket, &slot, Some(&record));
+            if self.publish(batch).await? {
+                return Ok(record.last_modified);
+            }
+        }
+        Err(Unpublished::Refused(lost_every_race(conditions, &object.key)))
     }
 }

@@ -1,10 +1,138 @@
 //! UploadPart.
+//!
+//! A part becomes visible by one commit, which holds only while the upload is open. The last upload of
+//! a part number to commit is the part; a part that commits after its upload ended gets `NoSuchUpload`.
+//! A caller that hangs up before its last byte leaves nothing behind; after it the part is recorded.
 
-use super::{Body, Gateway};
-use crate::model::*;
+use super::{
+    Body, Gateway,
+    gateway::COMMIT_TRIES_MAX,
+    ingest::{Ingested, Received, computed},
+    publish::{Batch, LoadedUpload, Stored, Unpublished},
+};
+use crate::{
+    digest::BodyDigests,
+    meta::{
+        Check, Write, keys,
+        record::{PartRecord, Record, Revision, UploadRecord},
+    },
+    model::*,
+};
+use std::{ops::Range, sync::Arc};
+
+/// A part number of an open upload.
+pub(super) struct PartSlot {
+    pub(super) upload: LoadedUpload,
+    pub(super) id: UploadId,
+    pub(super) number: PartNumber,
+}
 
 impl Gateway {
-    pub(super) async fn upload_part(&self, _operation: &UploadPart, _limits: &Limits, _body: Box<dyn Body>) -> Result<Outcome, Failure> {
-        todo!()
+    pub(super) async fn upload_part(
+        self: &Arc<Self>,
+        operation: &UploadPart,
+        limits: &Limits,
+        body: Box<dyn Body>,
+    ) -> Result<Outcome, Failure> {
+        let slot = self.part_slot(&operation.object, operation.upload_id, operation.part_number).await?;
+        let claimed = operation.claims.checksum_algorithm();
+        let declared = declared_algorithm(&slot.upload.record, claimed)?;
+        let ingested = self.ingest(&operation.claims, declared, limits.part_size_bytes_max, body).await?;
+
+        let Ingested { digests, checksum, received } = ingested;
+        let checksum = checksum.or_else(|| computed(&digests, declared?));
+        let part = part_record(&digests, checksum);
+        let part = self.run_on(|gateway| async move { gateway.store_part(&slot, part, received).await }).await?;
+        Ok(Outcome::UploadPart { etag: ETag::Whole(part.md5), checksum: part.checksum, crc64_ecma: part.crc64_ecma })
     }
+
+    /// Makes a part's bytes durable and records it; returns the record.
+    pub(super) async fn store_part(&self, slot: &PartSlot, mut part: PartRecord, received: Received) -> Result<PartRecord, Failure> {
+        let stored = self.store(received).await?;
+        part.extents = stored.extents.clone();
+        let published = self.publish_part(slot, part, &stored).await;
+        self.settle(&stored, published).await
+    }
+
+    /// Where a part of an open upload goes.
+    pub(super) async fn part_slot(&self, object: &ObjectRef, id: UploadId, number: PartNumber) -> Result<PartSlot, Failure> {
+        let bucket = self.load_bucket(&object.bucket).await?;
+        let upload = self.open_upload(bucket.record.id, &object.key, &id).await?;
+        Ok(PartSlot { upload: upload.ok_or_else(|| Failure::NoSuchUpload(id.to_string()))?, id, number })
+    }
+
+    /// Commits a part as the newest of its number, as often as it takes to come after concurrent ones.
+    async fn publish_part(&self, slot: &PartSlot, mut part: PartRecord, stored: &Stored) -> Result<PartRecord, Unpublished> {
+        for losses in 0..COMMIT_TRIES_MAX {
+            self.back_off(losses).await;
+            part.last_modified = self.now();
+            let mut batch = Batch { checks: vec![], writes: stored.rows.clone() };
+            self.add_part(&mut batch, slot, &part);
+            if self.publish(batch).await? {
+                return Ok(part);
+            }
+            self.reconsider_part(slot).await?;
+        }
+        Err(Unpublished::Refused(Failure::SlowDown))
+    }
+
+    /// Adds to a commit that a part becomes the newest of its number, as long as the upload is open.
+    pub(super) fn add_part(&self, batch: &mut Batch, slot: &PartSlot, part: &PartRecord) {
+        let revision = Revision(self.next_sequence());
+        batch.checks.push(slot.upload.unchanged());
+        batch.checks.push(Check::EmptyRange(slot.revisions_from(revision)));
+        batch.writes.push(Write::Put(keys::part(&slot.id, slot.number, revision), part.encode()));
+    }
+
+    /// After a lost commit: `NoSuchUpload` when the upload has ended; otherwise sees to it that the next
+    /// revision is above every one there is, whoever's clock it came from.
+    pub(super) async fn reconsider_part(&self, slot: &PartSlot) -> Result<(), Failure> {
+        const ROWS_PER_SCAN: usize = 1_000;
+        if self.get(&slot.upload.row).await?.as_ref() != Some(&slot.upload.value) {
+            return Err(Failure::NoSuchUpload(slot.id.to_string()));
+        }
+        let mut range = slot.revisions_from(Revision(self.next_sequence()));
+        loop {
+            let rows = self.scan(range.clone(), ROWS_PER_SCAN).await?;
+            let Some((last, _)) = rows.last() else { return Ok(()) };
+            if let Some((_, _, revision)) = keys::part_of(last) {
+                self.skip_sequence_to(revision.0);
+            }
+            range.start = keys::successor(last);
+        }
+    }
+}
+
+impl PartSlot {
+    /// The rows of the part's revisions from this one up.
+    fn revisions_from(&self, revision: Revision) -> Range<Vec<u8>> {
+        keys::part(&self.id, self.number, revision)..keys::successor(&keys::part(&self.id, self.number, Revision(u64::MAX)))
+    }
+}
+
+/// The record of a part whose bytes have these digests; they are not stored yet.
+pub(super) fn part_record(digests: &BodyDigests, checksum: Option<Checksum>) -> PartRecord {
+    PartRecord {
+        md5: digests.md5,
+        size: digests.size,
+        last_modified: Timestamp::from_millis(0),
+        checksum,
+        crc64_nvme: digests.crc64_nvme,
+        crc64_ecma: digests.crc64_ecma,
+        extents: vec![],
+    }
+}
+
+/// The algorithm an upload declared, if any, after checking that a part that claims `claimed` may be in it.
+///
+/// # Errors
+/// `ChecksumAlgorithmMismatch` for another algorithm, and for none when the object's checksum is made of the parts'.
+fn declared_algorithm(upload: &UploadRecord, claimed: Option<ChecksumAlgorithm>) -> Result<Option<ChecksumAlgorithm>, Failure> {
+    let Some((expected, kind)) = upload.checksum else { return Ok(None) };
+    let fits = match (claimed, kind) {
+        (Some(actual), ChecksumType::Composite | ChecksumType::FullObject) => actual == expected,
+        (None, ChecksumType::FullObject) => true,
+        (None, ChecksumType::Composite) => false,
+    };
+    if fits { Ok(Some(expected)) } else { Err(Failure::ChecksumAlgorithmMismatch { expected, actual: claimed }) }
 }

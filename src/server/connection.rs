@@ -33,7 +33,9 @@ use tokio::{
 /// Answers requests. Dropped when the client hangs up.
 pub(super) type Handler = Arc<dyn Fn(Request<Incoming>, SocketAddr) -> BoxFuture<'static, Response<ReplyBody>> + Send + Sync>;
 
-/// How much of a connection is buffered in either direction; also the largest head. Bytes.
+/// The largest head. Bytes. S3 allows 8 KB of header fields; a presigned URL with a token and a policy is long, too.
+const HEAD_SIZE_MAX: usize = 32 << 10;
+/// How much of a connection is buffered in either direction. Bytes.
 ///
 /// A thousand uploads at once must fit into memory with their buffers.
 const BUFFER_SIZE_MAX: usize = 64 << 10;
@@ -80,6 +82,7 @@ pub(super) async fn serve_connection(
         .timer(TokioTimer::new())
         .header_read_timeout(timeouts.head)
         .max_headers(HEADER_COUNT_MAX)
+        .max_header_size(HEAD_SIZE_MAX)
         .max_buf_size(BUFFER_SIZE_MAX)
         .keep_alive(true)
         .half_close(false)

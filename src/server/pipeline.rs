@@ -1,22 +1,229 @@
-//! placeholder while the dialect is written
-use super::{ServerSettings, connection::Handler};
-use crate::ops::Gateway;
-use std::sync::Arc;
-pub(super) struct Server {}
+//! The way of a request, from its head to the answer's last byte.
+
+use super::{
+    ServerSettings,
+    body::{Frames, RequestBody, Slot},
+    completion::Completion,
+    connection::Handler,
+    counted::{Counted, none_left},
+    document::Documents,
+    ids,
+    reply::ReplyBody,
+};
+use crate::{
+    auth::Payload,
+    dialect::s3::{self, Address, BodyKind, ErrorCode, Rejection, ReplyContext, Wire},
+    model::{Failure, Operation, Outcome, Selected, Timestamp},
+    ops::{self, Gateway, Reply, Request},
+    telemetry::{self, Metric},
+};
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use http::{HeaderValue, Method, Response, StatusCode, header, request::Parts};
+use hyper::body::Incoming;
+use std::{
+    net::SocketAddr,
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+use tokio::sync::watch;
+
+/// What answers requests.
+pub(super) struct Server {
+    pub(super) settings: ServerSettings,
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) documents: Documents,
+    draining: AtomicBool,
+    in_flight: watch::Sender<usize>,
+}
+
+/// A request on its way.
+pub(super) struct Exchange<'a> {
+    pub(super) parts: &'a Parts,
+    pub(super) peer: SocketAddr,
+    pub(super) now: Timestamp,
+    pub(super) body: &'a Slot<Incoming>,
+    pub(super) context: &'a ReplyContext<'a>,
+    /// Where it is addressed, once that is known.
+    pub(super) address: Option<Address>,
+    pub(super) completion: &'a mut Completion,
+}
+
+/// An answer's head or document, and the object's bytes that follow it.
+pub(super) type Answer = (Response<Bytes>, Option<(ops::ContentStream, u64)>);
+
 impl Server {
-    pub(super) fn new(_s: ServerSettings, _g: Arc<Gateway>) -> Arc<Self> {
-        todo!()
+    /// A server that is not draining.
+    pub(super) fn new(settings: ServerSettings, gateway: Arc<Gateway>) -> Arc<Self> {
+        Arc::new(Self {
+            settings,
+            gateway,
+            documents: Documents::default(),
+            draining: AtomicBool::new(false),
+            in_flight: watch::Sender::new(0),
+        })
     }
+
+    /// This server as connections call it.
     pub(super) fn handler(self: &Arc<Self>) -> Handler {
-        todo!()
+        let server = Arc::clone(self);
+        Arc::new(move |request, peer| Arc::clone(&server).handle(request, peer).boxed())
     }
+
+    /// From now on requests are told to come back later.
     pub(super) fn begin_drain(&self) {
-        todo!()
+        self.draining.store(true, Ordering::Release);
+        telemetry::gauge(Metric::Draining).set(1);
     }
+
+    /// Waits until no request is in flight, those that are only turned away not counted.
     pub(super) async fn idle(&self) {
-        todo!()
+        none_left(&self.in_flight).await;
     }
+
+    /// Why requests would be refused now, in words; `None` when they are served. Refreshes the gauges that say so.
     pub(super) fn not_ready(&self) -> Option<&'static str> {
-        todo!()
+        let (draining, read_only) = (self.draining.load(Ordering::Acquire), self.gateway.is_read_only());
+        telemetry::gauge(Metric::Draining).set(f64::from(u8::from(draining)));
+        telemetry::gauge(Metric::ReadOnly).set(f64::from(u8::from(read_only)));
+        match (draining, read_only) {
+            (true, _) => Some("draining: the server is shutting down"),
+            (false, true) => Some("read-only: a write failed to reach the disk"),
+            (false, false) => None,
+        }
     }
+
+    async fn handle(self: Arc<Self>, request: http::Request<Incoming>, peer: SocketAddr) -> Response<ReplyBody> {
+        let (parts, incoming) = request.into_parts();
+        let draining = self.draining.load(Ordering::Acquire);
+        let in_flight = (!draining).then(|| Counted::new(&self.in_flight, Metric::RequestsInFlight));
+        let mut completion = Box::new(Completion::new(ids::new_request_id(), peer, parts.method.clone(), in_flight));
+        let body = Slot::new(Frames::new(incoming, self.settings.body_timeout, completion.bytes_in()));
+
+        let request_id = completion.request_id.clone();
+        let now = self.gateway.now();
+        let context = ReplyContext { request_id: &request_id, host_id: ids::host_id(), region: &self.settings.region, now };
+        let mut exchange =
+            Exchange { parts: &parts, peer, now, body: &body, context: &context, address: None, completion: &mut completion };
+        let answered = if draining { Err(Failure::Unavailable.into()) } else { self.answer_or_catch(&mut exchange).await };
+        let (mut head, content) = answered.unwrap_or_else(|rejection| {
+            let head = s3::encode_error(&rejection, &parts, exchange.address.as_ref(), &context);
+            (head, None)
+        });
+        self.add_cors(&exchange, &mut head).await;
+
+        completion.status = Some(head.status());
+        completion.error = head.extensions().get::<ErrorCode>().map(|code| code.0);
+        let can_go_on = match body.take() {
+            Some(rest) => rest.discard_rest(expects_continue(&parts)).await,
+            None => false,
+        };
+        if draining || !can_go_on {
+            head.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        head.map(|document| match content {
+            Some((stream, size)) => ReplyBody::stream(stream, size),
+            None => ReplyBody::full(document),
+        })
+        .map(|body| body.completing(completion))
+    }
+
+    /// A handler that panics costs its request and nothing else.
+    async fn answer_or_catch(&self, exchange: &mut Exchange<'_>) -> Result<Answer, Rejection> {
+        let request_id = exchange.context.request_id;
+        AssertUnwindSafe(self.answer(exchange)).catch_unwind().await.unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+            tracing::error!(request_id, panic = text.unwrap_or("not a text"), "a request handler panicked");
+            telemetry::counter(Metric::Panics, &[]).increment(1);
+            Err(Failure::Internal.into())
+        })
+    }
+
+    async fn answer(&self, exchange: &mut Exchange<'_>) -> Result<Answer, Rejection> {
+        let parts = exchange.parts;
+        let address = s3::address(parts, &self.settings.domains)?;
+        exchange.completion.bucket.clone_from(&address.bucket);
+        exchange.completion.key.clone_from(&address.key);
+        exchange.address = Some(address.clone());
+        check_expectation(parts)?;
+        if parts.method == Method::OPTIONS {
+            return Ok((self.preflight(exchange, &address).await?, None));
+        }
+        let route = s3::route(parts, &address)?;
+        let kind = route.body();
+        if kind == BodyKind::Form {
+            return self.answer_form(exchange, &address).await;
+        }
+        let sender = self.authenticate(exchange, &address).await?;
+        let document = match kind {
+            BodyKind::Document { size_max } => {
+                let claims = route.document_claims(parts)?;
+                self.documents.read(exchange, claims, &sender.payload, size_max).await?
+            }
+            BodyKind::None | BodyKind::Stream | BodyKind::Form => Bytes::new(),
+        };
+        let owners = route.expected_bucket_owners().to_vec();
+        let (mut operation, wire) = s3::decode(route, parts, &document, exchange.now)?;
+        exchange.completion.operation = Some(operation.name());
+        let denied = self.authorise(exchange, &sender, &mut operation, &owners).await?;
+        let body = match kind {
+            BodyKind::Stream => Some(stream_body(exchange.body, &sender.payload, &mut operation)?),
+            BodyKind::None | BodyKind::Document { .. } | BodyKind::Form => None,
+        };
+        let request = Request { caller: sender.caller, limits: self.settings.s3_limits, operation };
+        let mut reply = self.gateway.execute(request, body).await?;
+        if let Outcome::DeleteObjects(results) = &mut reply.outcome {
+            results.extend(denied.into_iter().map(|key| (key, Err(Failure::AccessDenied))));
+        }
+        Ok(encode(&wire, reply, exchange.context))
+    }
+}
+
+/// The answer to an operation that succeeded.
+pub(super) fn encode(wire: &Wire, reply: Reply, context: &ReplyContext<'_>) -> Answer {
+    let head = s3::encode(wire, &reply.outcome, context);
+    let content = match (reply.outcome, reply.content) {
+        (Outcome::GetObject(read), Some(stream)) => {
+            let size = match read.selected {
+                Selected::Whole => read.size,
+                Selected::Range(range) | Selected::Part { range, .. } => range.size(),
+            };
+            Some((stream, size))
+        }
+        _ => None,
+    };
+    (head, content)
+}
+
+/// The body for an operation that takes one, which is told here what the signature says about it.
+fn stream_body(slot: &Slot<Incoming>, payload: &Payload, operation: &mut Operation) -> Result<Box<dyn ops::Body>, Rejection> {
+    let claims = operation.claims_mut().ok_or(Failure::Internal)?;
+    if let Payload::Sha256(sha256) = payload {
+        claims.sha256 = Some(*sha256);
+    }
+    let decoded_size = match (payload, claims.size) {
+        (_, Some(size)) => size,
+        (Payload::Unsigned | Payload::Sha256(_), None) => 0,
+        (Payload::Chunked(_), None) => return Err(Failure::IncompleteBody.into()),
+    };
+    let frames = slot.lend().ok_or(Failure::Internal)?;
+    Ok(Box::new(RequestBody::new(frames, payload, decoded_size, claims.trailer)))
+}
+
+/// Whether the client waits for `100 Continue` before it sends its body.
+fn expects_continue(parts: &Parts) -> bool {
+    parts.version > http::Version::HTTP_10 && parts.headers.contains_key(header::EXPECT)
+}
+
+/// 417 for an expectation that is none we know (RFC 9110 §10.1.1).
+fn check_expectation(parts: &Parts) -> Result<(), Rejection> {
+    let known = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    if expects_continue(parts) && !parts.headers.get_all(header::EXPECT).iter().all(known) {
+        let message = "The expectation given in the Expect header is not supported.";
+        return Err(s3::ErrorReply::new(StatusCode::EXPECTATION_FAILED, "ExpectationFailed", message).into());
+    }
+    Ok(())
 }

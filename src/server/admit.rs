@@ -1,0 +1,134 @@
+//! Who sent a request, and whether they may.
+
+use super::pipeline::{Exchange, Server};
+use crate::{
+    auth::{self, AuthError, Claim, Payload, policy},
+    dialect::s3::{self, Address, Rejection},
+    model::{Bucket, Caller, Failure, KeyRecord, KeyStatus, ObjectKey, Operation, ReadConditions, ReadObject, Selection},
+    ops::BucketAccess,
+};
+use http::header;
+
+/// The verified sender of a request.
+pub(super) struct Sender {
+    pub(super) caller: Caller,
+    /// The policy document of its key.
+    pub(super) key_policy: Option<String>,
+    /// What its signature says about the body.
+    pub(super) payload: Payload,
+}
+
+impl Server {
+    /// Verifies a request's signature.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub(super) async fn authenticate(&self, exchange: &mut Exchange<'_>, address: &Address) -> Result<Sender, Rejection> {
+        let parts = exchange.parts;
+        let claim = match auth::s3::claim(parts)? {
+            Claim::Anonymous => {
+                let payload = auth::s3::anonymous_payload(parts)?;
+                return Ok(Sender { caller: Caller::Anonymous, key_policy: None, payload });
+            }
+            Claim::Signed(claim) => claim,
+        };
+        let key = self.active_key(&claim.access_key).await?;
+        if claim.security_token.is_some() {
+            // Nobody here hands out temporary credentials, so every token is a stranger's.
+            return Err(AuthError::InvalidToken.into());
+        }
+        let bucket_in_host = if address.virtual_hosted { address.bucket.as_deref() } else { None };
+        let verified = claim.verify(parts, bucket_in_host, &key.secret_key, exchange.now)?;
+        exchange.completion.access_key = Some(key.access_key.clone());
+        Ok(Sender {
+            caller: Caller::Key { access_key: key.access_key, account: key.account },
+            key_policy: key.policy,
+            payload: verified.payload,
+        })
+    }
+
+    /// The key of this id. One that is disabled is as unknown as one that never was.
+    pub(super) async fn active_key(&self, access_key: &str) -> Result<KeyRecord, Rejection> {
+        let root = &self.settings.root_key;
+        let key = if root.access_key == access_key { Some(root.clone()) } else { self.gateway.key(access_key).await? };
+        let active = key.filter(|key| match key.status {
+            KeyStatus::Active => true,
+            KeyStatus::Disabled => false,
+        });
+        active.ok_or_else(|| AuthError::UnknownAccessKey(access_key.to_owned()).into())
+    }
+
+    /// Decides whether the sender may do this. Of a DeleteObjects the keys that it may not delete are taken out and
+    /// returned. `owners` are the owners that the client expects of the buckets it names.
+    ///
+    /// # Errors
+    /// `AccessDenied`, also when a bucket's owner is not the one the client expects.
+    pub(super) async fn authorise(
+        &self,
+        exchange: &Exchange<'_>,
+        sender: &Sender,
+        operation: &mut Operation,
+        owners: &[(Bucket, String)],
+    ) -> Result<Vec<ObjectKey>, Rejection> {
+        let bucket = exchange.address.as_ref().and_then(|address| Bucket::new(address.bucket.as_deref()?));
+        let access = self.access(bucket.as_ref()).await?;
+        let conditions = conditions(exchange);
+        let target = grounds(sender, access.as_ref(), &conditions);
+        let mut denied = Vec::new();
+        if let Operation::DeleteObjects(delete) = operation {
+            delete.objects.retain(|(key, _)| {
+                let allowed = policy::allows_delete(&target, &delete.bucket, key);
+                if !allowed {
+                    denied.push(key.clone());
+                }
+                allowed
+            });
+        } else if !policy::allows(&target, operation) {
+            return Err(Failure::AccessDenied.into());
+        }
+        if let Some(source) = operation.copy_source() {
+            let access = self.access(Some(&source.bucket)).await?;
+            let (object, conditions_of_read) = (source.clone(), ReadConditions::default());
+            let read = Operation::GetObject(ReadObject { object, selection: Selection::Whole, conditions: conditions_of_read });
+            if !policy::allows(&grounds(sender, access.as_ref(), &conditions), &read) {
+                return Err(Failure::AccessDenied.into());
+            }
+        }
+        for (bucket, expected) in owners {
+            let access = self.access(Some(bucket)).await?;
+            if access.is_some_and(|access| !s3::owner_matches(&access.owner, expected)) {
+                return Err(Failure::AccessDenied.into());
+            }
+        }
+        Ok(denied)
+    }
+
+    pub(super) async fn access(&self, bucket: Option<&Bucket>) -> Result<Option<BucketAccess>, Failure> {
+        match bucket {
+            Some(bucket) => self.gateway.bucket_access(bucket).await,
+            None => Ok(None),
+        }
+    }
+}
+
+fn grounds<'a>(sender: &'a Sender, access: Option<&'a BucketAccess>, context: &'a [(&'a str, String)]) -> policy::Grounds<'a> {
+    policy::Grounds {
+        caller: &sender.caller,
+        key_policy: sender.key_policy.as_deref(),
+        bucket_owner: access.map(|access| &access.owner),
+        bucket_policy: access.and_then(|access| access.policy.as_deref()),
+        context,
+    }
+}
+
+/// What conditions of policies may ask about a request.
+fn conditions(exchange: &Exchange<'_>) -> Vec<(&'static str, String)> {
+    let mut conditions =
+        vec![("aws:sourceip", exchange.peer.ip().to_canonical().to_string()), ("aws:securetransport", "false".to_owned())];
+    for (name, header) in [("aws:useragent", header::USER_AGENT), ("aws:referer", header::REFERER)] {
+        if let Some(value) = exchange.parts.headers.get(header).and_then(|value| value.to_str().ok()) {
+            conditions.push((name, value.to_owned()));
+        }
+    }
+    conditions
+}

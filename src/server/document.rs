@@ -1,0 +1,115 @@
+//! Documents in request bodies: read whole, verified, and bounded in number as well as in size.
+
+use super::{body::RequestBody, pipeline::Exchange};
+use crate::{
+    auth::Payload,
+    dialect::s3::{ErrorReply, Rejection},
+    digest::{self, Hasher},
+    model::{BodyClaims, Failure},
+    ops::Body as _,
+};
+use bytes::{Bytes, BytesMut};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// Memory that documents on their way in may occupy together. Bytes.
+const MEMORY_SIZE_MAX: usize = 64 << 20;
+
+/// Reads documents.
+pub(super) struct Documents {
+    memory: Semaphore,
+}
+
+impl Default for Documents {
+    fn default() -> Self {
+        Self { memory: Semaphore::new(MEMORY_SIZE_MAX) }
+    }
+}
+
+impl Documents {
+    /// Reads a request's document and verifies it against the signature and the head's claims.
+    ///
+    /// # Errors
+    /// `MaxMessageLengthExceeded`, `SlowDown` when too many documents arrive at once, and whatever is wrong with it.
+    pub(super) async fn read(
+        &self,
+        exchange: &Exchange<'_>,
+        mut claims: BodyClaims,
+        payload: &Payload,
+        size_max: usize,
+    ) -> Result<Bytes, Rejection> {
+        if let Payload::Sha256(sha256) = payload {
+            claims.sha256 = Some(*sha256);
+        }
+        if claims.size.is_some_and(|size| size > size_max as u64) {
+            return Err(ErrorReply::message_too_long(size_max).into());
+        }
+        let frames = exchange.body.lend().ok_or(Failure::Internal)?;
+        let mut body = RequestBody::new(frames, payload, claims.size.unwrap_or(0), claims.trailer);
+        let mut document = BytesMut::new();
+        let mut reserved: Option<SemaphorePermit<'_>> = None;
+        while let Some(bytes) = body.next().await? {
+            let size = document.len().saturating_add(bytes.len());
+            if size > size_max {
+                return Err(ErrorReply::message_too_long(size_max).into());
+            }
+            // Never waits: those who hold some would wait for each other.
+            let count = u32::try_from(bytes.len()).map_err(|_| Failure::SlowDown)?;
+            let permit = self.memory.try_acquire_many(count).map_err(|_| Failure::SlowDown)?;
+            match &mut reserved {
+                Some(reserved) => reserved.merge(permit),
+                None => reserved = Some(permit),
+            }
+            document.extend_from_slice(&bytes);
+        }
+        claims.checksum = claims.checksum.or_else(|| body.trailer_checksum());
+        verify(&claims, &document)?;
+        Ok(document.freeze())
+    }
+}
+
+/// Compares a document with what was said about it. Its size is HTTP's and the framing's matter.
+fn verify(claims: &BodyClaims, document: &[u8]) -> Result<(), Failure> {
+    if let Some(expected) = claims.sha256 {
+        let actual = digest::sha256(document);
+        if actual != expected {
+            return Err(Failure::Sha256Mismatch { expected, actual });
+        }
+    }
+    if let Some(expected) = claims.md5 {
+        let actual = digest::md5(document);
+        if actual != expected {
+            return Err(Failure::Md5Mismatch { expected, actual });
+        }
+    }
+    if let Some(expected) = &claims.checksum {
+        let mut hasher = Hasher::new(expected.algorithm());
+        hasher.update(document);
+        if hasher.finish() != *expected {
+            return Err(Failure::ChecksumMismatch(expected.algorithm()));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Checksum, ChecksumAlgorithm};
+
+    #[test]
+    fn a_document_must_be_what_was_said_of_it() {
+        let right = BodyClaims {
+            sha256: Some(digest::sha256(b"hello")),
+            md5: Some(digest::md5(b"hello")),
+            checksum: Checksum::new(ChecksumAlgorithm::Crc32, vec![0x36, 0x10, 0xa6, 0x86]),
+            ..BodyClaims::default()
+        };
+        assert_eq!(verify(&right, b"hello"), Ok(()));
+        assert_eq!(verify(&BodyClaims::default(), b"hello"), Ok(()));
+        let only_md5 = BodyClaims { sha256: None, ..right.clone() };
+        let only_checksum = BodyClaims { md5: None, ..only_md5.clone() };
+        assert!(matches!(verify(&right, b"jello"), Err(Failure::Sha256Mismatch { .. })));
+        assert!(matches!(verify(&only_md5, b"jello"), Err(Failure::Md5Mismatch { .. })));
+        assert_eq!(verify(&only_checksum, b"jello"), Err(Failure::ChecksumMismatch(ChecksumAlgorithm::Crc32)));
+    }
+}
