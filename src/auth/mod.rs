@@ -9,6 +9,7 @@ mod canonical;
 pub mod chunked;
 mod date;
 pub mod form;
+mod form_policy;
 mod json;
 mod payload;
 pub mod policy;

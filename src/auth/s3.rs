@@ -74,7 +74,9 @@ pub fn claim(parts: &Parts) -> Result<Claim, AuthError> {
 pub fn anonymous_payload(parts: &Parts) -> Result<Payload, AuthError> {
     match header_text(&parts.headers, "x-amz-content-sha256") {
         Some(word) => PayloadWord::parse(word)?.without_chunk_signatures(),
-        None if parts.headers.contains_key("x-amz-trailer") && is_aws_chunked(parts) => PayloadWord::UnsignedChunks.without_chunk_signatures(),
+        None if parts.headers.contains_key("x-amz-trailer") && is_aws_chunked(parts) => {
+            PayloadWord::UnsignedChunks.without_chunk_signatures()
+        }
         None => Ok(Payload::Unsigned),
     }
 }
@@ -101,13 +103,7 @@ impl SignedClaim {
     ///
     /// # Errors
     /// Skew, expiry, unsigned headers, mismatch.
-    pub fn verify(
-        &self,
-        parts: &Parts,
-        bucket_in_host: Option<&str>,
-        secret: &str,
-        now: Timestamp,
-    ) -> Result<Verified, AuthError> {
+    pub fn verify(&self, parts: &Parts, bucket_in_host: Option<&str>, secret: &str, now: Timestamp) -> Result<Verified, AuthError> {
         match &self.scheme {
             Scheme::V4(claim) => claim.verify(&self.access_key, parts, secret, now),
             Scheme::V2(claim) => claim.verify(&self.access_key, parts, bucket_in_host, secret, now),

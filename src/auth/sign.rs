@@ -81,13 +81,7 @@ pub fn sign_v4(parts: &mut Parts, credentials: &Credentials, region: &str, paylo
 ///
 /// # Errors
 /// The request or the credentials cannot be signed with; the request is then unchanged.
-pub fn presign_v4(
-    parts: &mut Parts,
-    credentials: &Credentials,
-    region: &str,
-    expires_secs: u64,
-    now: Timestamp,
-) -> Result<(), SignError> {
+pub fn presign_v4(parts: &mut Parts, credentials: &Credentials, region: &str, expires_secs: u64, now: Timestamp) -> Result<(), SignError> {
     if expires_secs > EXPIRES_SECS_MAX {
         return Err(SignError::ExpiresTooLarge);
     }
@@ -137,8 +131,7 @@ fn signature(
     credentials: &Credentials,
 ) -> String {
     let signed_headers: Vec<&str> = signed_headers.iter().map(String::as_str).collect();
-    let request =
-        CanonicalRequest::new(&parts.method, parts.uri.path(), canonical_query, &parts.headers, &signed_headers, payload_word);
+    let request = CanonicalRequest::new(&parts.method, parts.uri.path(), canonical_query, &parts.headers, &signed_headers, payload_word);
     scope.signing_key(&credentials.secret_key).sign(&string_to_sign(date, scope, &request.hash()))
 }
 

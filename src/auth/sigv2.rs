@@ -70,7 +70,10 @@ pub(super) struct V2Claim {
 enum Place {
     Header,
     /// Expires as it was written, and what it means.
-    Query { expires: String, expired: Timestamp },
+    Query {
+        expires: String,
+        expired: Timestamp,
+    },
 }
 
 impl V2Claim {

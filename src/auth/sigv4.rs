@@ -153,10 +153,8 @@ impl V4Claim {
             parse_signed_headers(signed_headers).ok_or_else(|| malformed("the authorization component \"SignedHeaders\" is malformed."))?;
 
         let written = header_text(&parts.headers, "x-amz-date").or_else(|| header_text(&parts.headers, "date"));
-        let (time, date) = written
-            .and_then(date::parse_any)
-            .and_then(|time| Some((time, date::format_iso_basic(time)?)))
-            .ok_or(AuthError::DateMissing)?;
+        let (time, date) =
+            written.and_then(date::parse_any).and_then(|time| Some((time, date::format_iso_basic(time)?))).ok_or(AuthError::DateMissing)?;
         if !date.starts_with(&scope.date) {
             return Err(malformed("Invalid credential date. Date is not the same as X-Amz-Date."));
         }
@@ -199,7 +197,9 @@ impl V4Claim {
             .ok_or_else(|| malformed("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\""))?;
         if !date.starts_with(&scope.date) {
             let scope_date = &scope.date;
-            return Err(malformed(&format!("Invalid credential date \"{scope_date}\". This date is not the same as X-Amz-Date: \"{date}\".")));
+            return Err(malformed(&format!(
+                "Invalid credential date \"{scope_date}\". This date is not the same as X-Amz-Date: \"{date}\"."
+            )));
         }
         let expires_secs = parse_expires(expires).map_err(malformed)?;
         let signed_headers = parse_signed_headers(signed_headers).ok_or_else(|| malformed("X-Amz-SignedHeaders is malformed."))?;
@@ -303,9 +303,10 @@ fn parse_expires(text: &str) -> Result<u64, &'static str> {
         return Err("X-Amz-Expires must be non-negative");
     }
     // What does not fit is too large as well.
-    text.parse().ok().filter(|&secs| secs <= EXPIRES_SECS_MAX).ok_or(
-        "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds",
-    )
+    text.parse()
+        .ok()
+        .filter(|&secs| secs <= EXPIRES_SECS_MAX)
+        .ok_or("X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds")
 }
 
 /// Whether the head says that a body follows (RFC 9112 §6).
