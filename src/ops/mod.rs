@@ -21,6 +21,7 @@ mod list_uploads;
 mod multipart;
 mod object_attributes;
 mod object_tagging;
+mod pages;
 mod put_object;
 mod reap;
 mod upload_part;
