@@ -87,7 +87,7 @@ fn command() -> Command {
         .about("An upload gateway for S3 clients that never asks for the same byte twice")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommand(Command::new("serve").about("Run the server").args(TABLE.iter().map(flag)))
+        .subcommand(Command::new("serve").about("Run the server").args_override_self(true).args(TABLE.iter().map(flag)))
         .subcommand(
             Command::new("config").about("Print the effective settings with their meaning").args(TABLE.iter().map(flag)).arg(json()).arg(
                 Arg::new("reference").long("reference").action(ArgAction::SetTrue).help("Print the reference of all settings as Markdown"),
@@ -164,9 +164,8 @@ mod tests {
     fn an_unknown_flag_is_an_error_that_names_the_nearest() {
         let near = matches("partway serve --listn x").unwrap_err().render().to_string();
         assert!(near.contains("'--listen'"), "{near}");
-        let arguments: Vec<OsString> = ["partway", "serve", "--qqdrain"].map(OsString::from).to_vec();
+        let arguments: Vec<OsString> = ["partway", "serve", "--zzz-zz"].map(OsString::from).to_vec();
         let error = command().try_get_matches_from(&arguments).unwrap_err();
-        let shown = error.render().to_string();
-        assert!(shown.contains("drain-deadline") || nearest_flag(&error, &arguments).is_some(), "{shown}");
+        assert!(nearest_flag(&error, &arguments).is_some(), "clap finds nothing near enough, so we say: {error}");
     }
 }

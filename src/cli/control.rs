@@ -123,8 +123,9 @@ where
     let mut from = tokio::io::BufReader::new(from);
     loop {
         let mut line = Vec::new();
-        let read = (&mut from).take(REQUEST_BYTES_MAX).read_until(b'\n', &mut line);
-        let count = tokio::time::timeout(REQUEST_TIMEOUT, read).await.map_err(|_| io::ErrorKind::TimedOut)??;
+        let mut bounded = (&mut from).take(REQUEST_BYTES_MAX);
+        let count =
+            tokio::time::timeout(REQUEST_TIMEOUT, bounded.read_until(b'\n', &mut line)).await.map_err(|_| io::ErrorKind::TimedOut)??;
         if count == 0 {
             return Ok(());
         }

@@ -82,10 +82,7 @@ mod tests {
     #[test]
     fn columns_line_up_and_control_characters_do_not_reach_the_terminal() {
         let rows = [vec!["key".to_owned(), "size".to_owned()], vec!["a\u{1b}[31m\n".to_owned(), "1".to_owned()]];
-        assert_eq!(
-            table(&rows),
-            "key              size\na\\u{1b}[31m\\n  1\n".replace("key              ", "key             ").replace("\\n  1", "\\n  1")
-        );
+        assert_eq!(table(&rows), "key            size\na\\u{1b}[31m\\n  1\n");
     }
 
     #[test]

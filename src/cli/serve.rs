@@ -32,6 +32,9 @@ const REAP_PAUSE_MAX: Duration = Duration::from_secs(60);
 /// File descriptors besides those of connections: index, blobs being written and read, sockets.
 const DESCRIPTORS_BESIDES: u64 = 1024;
 
+/// How long the reaper and what operators began may go on after the last request.
+const AFTERWARDS: Duration = Duration::from_secs(5);
+
 /// How long tasks may take to notice that the runtime ends.
 const RUNTIME_SHUTDOWN: Duration = Duration::from_secs(5);
 
@@ -113,8 +116,8 @@ async fn serve(
         let _ = reaper.await;
         gateway.drain().await;
     };
-    if tokio::time::timeout(settings.drain_deadline, rest).await.is_err() {
-        tracing::warn!("work was still going on after the drain deadline; the next start repeats it");
+    if tokio::time::timeout(AFTERWARDS, rest).await.is_err() {
+        tracing::warn!("work was still going on after the last request; the next start repeats it");
     }
     served.map_err(|error| failed("the server stopped", error))
 }

@@ -52,8 +52,9 @@ impl Gateway {
         tags.map(Outcome::Tagging).ok_or_else(|| Failure::NoSuchTagSet(operation.clone()))
     }
 
+    /// An empty set is none.
     pub(super) async fn put_bucket_tagging(&self, operation: &Bucket, tags: &Tags) -> Result<Outcome, Failure> {
-        self.update_bucket(operation, |record| record.tags = Some(tags.clone())).await
+        self.update_bucket(operation, |record| record.tags = Some(tags.clone()).filter(|tags| !tags.0.is_empty())).await
     }
 
     pub(super) async fn delete_bucket_tagging(&self, operation: &Bucket) -> Result<Outcome, Failure> {
@@ -105,7 +106,7 @@ mod tests {
     #[tokio::test]
     async fn cors_rules_are_kept_until_deleted() {
         let fixture = Fixture::new();
-        fixture.put_bucket("photos");
+        fixture.put_bucket("photos").await;
         let absent = Err(Failure::NoSuchCorsConfiguration(bucket("photos")));
         let get = || fixture.execute(Operation::GetBucketCors(bucket("photos")));
         assert_eq!(get().await, absent);
@@ -119,20 +120,23 @@ mod tests {
     #[tokio::test]
     async fn tags_are_kept_until_deleted() {
         let fixture = Fixture::new();
-        fixture.put_bucket("photos");
+        fixture.put_bucket("photos").await;
         let absent = Err(Failure::NoSuchTagSet(bucket("photos")));
         let get = || fixture.execute(Operation::GetBucketTagging(bucket("photos")));
         assert_eq!(get().await, absent);
         assert_eq!(fixture.execute(Operation::PutBucketTagging(bucket("photos"), tags())).await, Ok(Outcome::Done));
         assert_eq!(get().await, Ok(Outcome::Tagging(tags())));
-        assert_eq!(fixture.execute(Operation::DeleteBucketTagging(bucket("photos"))).await, Ok(Outcome::Done));
-        assert_eq!(get().await, absent);
+        for empty in [Operation::DeleteBucketTagging(bucket("photos")), Operation::PutBucketTagging(bucket("photos"), Tags::default())] {
+            fixture.execute(Operation::PutBucketTagging(bucket("photos"), tags())).await.unwrap();
+            assert_eq!(fixture.execute(empty).await, Ok(Outcome::Done));
+            assert_eq!(get().await, absent);
+        }
     }
 
     #[tokio::test]
     async fn changes_of_different_things_at_once_both_last() {
         let fixture = Fixture::new();
-        fixture.put_bucket("photos");
+        fixture.put_bucket("photos").await;
         let tagged = BucketRecord { tags: Some(tags()), ..bucket_record("photos") };
         fixture.index.before_commit(vec![Write::Put(keys::bucket(&bucket("photos")), tagged.encode())]);
         fixture.execute(Operation::PutBucketCors(bucket("photos"), rules())).await.unwrap();
@@ -143,11 +147,11 @@ mod tests {
     #[tokio::test]
     async fn a_bucket_deleted_meanwhile_does_not_come_back() {
         let fixture = Fixture::new();
-        fixture.put_bucket("photos");
+        fixture.put_bucket("photos").await;
         fixture.index.before_commit(vec![Write::Delete(keys::bucket(&bucket("photos")))]);
         let put = fixture.execute(Operation::PutBucketTagging(bucket("photos"), tags())).await;
         assert_eq!(put, Err(Failure::NoSuchBucket(bucket("photos"))));
-        assert_eq!(fixture.row(&keys::bucket(&bucket("photos"))), None);
+        assert_eq!(fixture.row(&keys::bucket(&bucket("photos"))).await, None);
     }
 
     #[tokio::test]
@@ -155,7 +159,7 @@ mod tests {
         let fixture = Fixture::new();
         let get = || fixture.execute(Operation::GetAbsentBucketConfiguration(bucket("photos"), AbsentConfiguration::Lifecycle));
         assert_eq!(get().await, Err(Failure::NoSuchBucket(bucket("photos"))));
-        fixture.put_bucket("photos");
+        fixture.put_bucket("photos").await;
         assert_eq!(get().await, Err(Failure::NoSuchConfiguration(bucket("photos"), AbsentConfiguration::Lifecycle)));
     }
 }

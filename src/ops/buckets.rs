@@ -94,8 +94,7 @@ impl Gateway {
                 writes.push(Write::Delete(keys::bucket(operation)));
             }
             for (row, value) in uploads {
-                writes.extend(self.end_upload(&row)?);
-                checks.push(Check::Equals(row.to_vec(), value));
+                self.end_upload(row, value, &mut checks, &mut writes)?;
             }
             match self.commit(checks, writes).await? {
                 None if is_last => return Ok(Outcome::Done),
@@ -120,12 +119,17 @@ impl Gateway {
         Ok(Outcome::Acl { owner: self.load_bucket(operation).await?.record.owner })
     }
 
-    /// The writes that end an upload as an abort does.
-    fn end_upload(&self, row: &[u8]) -> Result<[Write; 2], Failure> {
-        let (_, _, upload) = keys::upload_of(row).ok_or_else(|| corrupt_row(row))?;
+    /// Adds to a commit that an upload ends as by an abort, if it is still open.
+    fn end_upload(&self, row: Bytes, value: Bytes, checks: &mut Vec<Check>, writes: &mut Vec<Write>) -> Result<(), Failure> {
+        let (_, _, upload) = keys::upload_of(&row).ok_or_else(|| corrupt_row(&row))?;
+        checks.push(Check::Equals(row.to_vec(), value));
+        writes.push(Write::Delete(row.to_vec()));
         let due = self.now().plus_millis(self.settings.reap_grace_ms);
-        let todo = Todo::EndUpload { upload, kept: Vec::new() };
-        Ok([Write::Delete(row.to_vec()), Write::Put(keys::todo(due, self.next_sequence()), todo.encode())])
+        let line = keys::todo(due, self.next_sequence());
+        // A clock that was set back could repeat a sequence number, and the line it names must not be lost.
+        checks.push(Check::Absent(line.clone()));
+        writes.push(Write::Put(line, Todo::EndUpload { upload, kept: Vec::new() }.encode()));
+        Ok(())
     }
 }
 
@@ -247,87 +251,100 @@ mod tests {
         fixture.execute(Operation::DeleteBucket(bucket("photos"))).await
     }
 
-    fn todos(fixture: &Fixture) -> Vec<Todo> {
-        fixture.rows(keys::table(b'T')).iter().map(|(_, value)| Todo::decode(value).unwrap()).collect()
+    async fn todos(fixture: &Fixture) -> Vec<Todo> {
+        fixture.rows(keys::table(b'T')).await.iter().map(|(_, value)| Todo::decode(value).unwrap()).collect()
     }
 
     #[tokio::test]
     async fn a_bucket_with_objects_stays_and_so_do_its_uploads() {
         let fixture = Fixture::new();
-        let id = fixture.put_bucket("photos");
-        fixture.put_object(id, "cat.jpg");
-        fixture.put_upload(id, "dog.jpg", upload_id(1));
+        let id = fixture.put_bucket("photos").await;
+        fixture.put_object(id, "cat.jpg").await;
+        fixture.put_upload(id, "dog.jpg", upload_id(1)).await;
         assert_eq!(delete(&fixture).await, Err(Failure::BucketNotEmpty(bucket("photos"))));
-        assert!(fixture.row(&keys::bucket(&bucket("photos"))).is_some());
-        assert_eq!(fixture.rows(keys::uploads(id)).len(), 1);
-        assert_eq!(todos(&fixture), []);
+        assert!(fixture.row(&keys::bucket(&bucket("photos"))).await.is_some());
+        assert_eq!(fixture.rows(keys::uploads(id)).await.len(), 1);
+        assert_eq!(todos(&fixture).await, []);
     }
 
     #[tokio::test]
     async fn a_deleted_bucket_takes_its_open_uploads_with_it_however_many() {
         for count in [0, 1, 2, UPLOADS_ENDED_MAX - 1, UPLOADS_ENDED_MAX, 2 * UPLOADS_ENDED_MAX + 500] {
             let fixture = Fixture::new();
-            let id = fixture.put_bucket("photos");
-            let other = fixture.put_bucket("movies");
-            fixture.put_upload(other, "untouched", upload_id(0));
+            let id = fixture.put_bucket("photos").await;
+            let other = fixture.put_bucket("movies").await;
+            fixture.put_upload(other, "untouched", upload_id(0)).await;
             let uploads: Vec<_> = (0..count).rev().map(|age| upload_id(age as i64)).collect();
             for upload in &uploads {
-                fixture.put_upload(id, "dog.jpg", *upload);
+                fixture.put_upload(id, "dog.jpg", *upload).await;
             }
             assert_eq!(delete(&fixture).await, Ok(Outcome::Done), "{count} uploads");
-            assert_eq!(fixture.row(&keys::bucket(&bucket("photos"))), None);
-            assert_eq!(fixture.rows(keys::uploads(id)), []);
+            assert_eq!(fixture.row(&keys::bucket(&bucket("photos"))).await, None);
+            assert_eq!(fixture.rows(keys::uploads(id)).await, []);
             let expected: Vec<_> = uploads.iter().map(|&upload| Todo::EndUpload { upload, kept: vec![] }).collect();
-            assert_eq!(todos(&fixture), expected);
-            assert_eq!(fixture.rows(keys::uploads(other)).len(), 1);
+            assert_eq!(todos(&fixture).await, expected);
+            assert_eq!(fixture.rows(keys::uploads(other)).await.len(), 1);
         }
     }
 
     #[tokio::test]
     async fn an_object_put_meanwhile_keeps_the_bucket_and_its_uploads() {
         let fixture = Fixture::new();
-        let id = fixture.put_bucket("photos");
-        fixture.put_upload(id, "dog.jpg", upload_id(1));
+        let id = fixture.put_bucket("photos").await;
+        fixture.put_upload(id, "dog.jpg", upload_id(1)).await;
         fixture.index.before_commit(vec![Write::Put(keys::object(id, &key("cat.jpg")), object_record().encode())]);
         assert_eq!(delete(&fixture).await, Err(Failure::BucketNotEmpty(bucket("photos"))));
-        assert!(fixture.row(&keys::bucket(&bucket("photos"))).is_some());
-        assert_eq!(fixture.rows(keys::uploads(id)).len(), 1);
+        assert!(fixture.row(&keys::bucket(&bucket("photos"))).await.is_some());
+        assert_eq!(fixture.rows(keys::uploads(id)).await.len(), 1);
     }
 
     #[tokio::test]
     async fn uploads_begun_meanwhile_end_too_wherever_they_sort() {
         for meanwhile in ["a", "dog.jpg", "z"] {
             let fixture = Fixture::new();
-            let id = fixture.put_bucket("photos");
-            fixture.put_upload(id, "cat.jpg", upload_id(9));
-            fixture.put_upload(id, "elk.jpg", upload_id(9));
+            let id = fixture.put_bucket("photos").await;
+            fixture.put_upload(id, "cat.jpg", upload_id(9)).await;
+            fixture.put_upload(id, "elk.jpg", upload_id(9)).await;
             fixture.index.before_commit(vec![Write::Put(keys::upload(id, &key(meanwhile), &upload_id(1)), upload_record().encode())]);
             assert_eq!(delete(&fixture).await, Ok(Outcome::Done), "{meanwhile}");
-            assert_eq!(fixture.rows(keys::uploads(id)), [], "{meanwhile}");
-            assert_eq!(todos(&fixture).len(), 3, "{meanwhile}: the commit that failed left nothing");
+            assert_eq!(fixture.rows(keys::uploads(id)).await, [], "{meanwhile}");
+            assert_eq!(todos(&fixture).await.len(), 3, "{meanwhile}: the commit that failed left nothing");
         }
     }
 
     #[tokio::test]
     async fn an_upload_that_ends_meanwhile_is_not_ended_twice() {
         let fixture = Fixture::new();
-        let id = fixture.put_bucket("photos");
-        fixture.put_upload(id, "cat.jpg", upload_id(1));
+        let id = fixture.put_bucket("photos").await;
+        fixture.put_upload(id, "cat.jpg", upload_id(1)).await;
         fixture.index.before_commit(vec![Write::Delete(keys::upload(id, &key("cat.jpg"), &upload_id(1)))]);
         assert_eq!(delete(&fixture).await, Ok(Outcome::Done));
-        assert_eq!(todos(&fixture), []);
+        assert_eq!(todos(&fixture).await, []);
+    }
+
+    #[tokio::test]
+    async fn what_others_left_to_do_is_not_overwritten() {
+        let fixture = Fixture::new();
+        let id = fixture.put_bucket("photos").await;
+        fixture.put_upload(id, "cat.jpg", upload_id(1)).await;
+        let due = NOW.plus_millis(fixture.gateway.settings.reap_grace_ms);
+        let next = fixture.gateway.next_sequence() + 1;
+        let left = Todo::ForgetCompleted(upload_id(7));
+        fixture.put_row(keys::todo(due, next), left.encode()).await;
+        assert_eq!(delete(&fixture).await, Ok(Outcome::Done));
+        assert_eq!(todos(&fixture).await, [left, Todo::EndUpload { upload: upload_id(1), kept: vec![] }]);
     }
 
     #[tokio::test]
     async fn a_bucket_changed_or_deleted_meanwhile_is_looked_at_again() {
         let fixture = Fixture::new();
-        fixture.put_bucket("photos");
+        fixture.put_bucket("photos").await;
         let row = keys::bucket(&bucket("photos"));
         let changed = BucketRecord { tags: Some(Tags::default()), ..bucket_record("photos") };
         fixture.index.before_commit(vec![Write::Put(row.clone(), changed.encode())]);
         assert_eq!(delete(&fixture).await, Ok(Outcome::Done));
 
-        fixture.put_bucket("photos");
+        fixture.put_bucket("photos").await;
         fixture.index.before_commit(vec![Write::Delete(row)]);
         assert_eq!(delete(&fixture).await, Err(Failure::NoSuchBucket(bucket("photos"))));
     }

@@ -5,7 +5,7 @@ use super::{Environment, Gateway, GatewaySettings};
 use crate::{
     blob::{BlobError, BlobId, BlobStore, BlobStream, Staging},
     meta::{
-        Check, Kv, KvError, Write, keys,
+        Check, Kv, KvError, MemoryKv, Write, keys,
         record::{BucketId, BucketRecord, Content, ObjectRecord, Record, UploadRecord},
     },
     model::{Account, Attributes, Bucket, ByteRange, Caller, ETag, Failure, ObjectKey, ObjectRef, Operation, Outcome, Timestamp, UploadId},
@@ -13,7 +13,7 @@ use crate::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
     ops::Range,
     sync::{
         Arc, Mutex,
@@ -30,18 +30,18 @@ pub(super) struct Fixture {
     pub(super) index: Arc<Index>,
 }
 
-/// An index in memory.
+/// An index in memory that counts reads and lets others get in between.
 #[derive(Default)]
 pub(super) struct Index {
-    rows: Mutex<BTreeMap<Vec<u8>, Bytes>>,
+    rows: MemoryKv,
     /// Writes that get in before the commits to come, one list each.
     before_commits: Mutex<VecDeque<Vec<Write>>>,
     /// Writes that get in after the next commit that fails.
     after_conflict: Mutex<Vec<Write>>,
     /// Writes that get in after the next `get` that finds nothing.
     after_miss: Mutex<Vec<Write>>,
-    rows_read: AtomicUsize,
     reads: AtomicUsize,
+    rows_read: AtomicUsize,
 }
 
 impl Fixture {
@@ -70,35 +70,35 @@ impl Fixture {
         self.gateway.execute(request, None).await.map(|reply| reply.outcome)
     }
 
-    pub(super) fn put_row(&self, key: Vec<u8>, value: Bytes) {
-        self.index.apply(vec![Write::Put(key, value)]);
+    pub(super) async fn put_row(&self, key: Vec<u8>, value: Bytes) {
+        self.index.apply(vec![Write::Put(key, value)]).await;
     }
 
-    pub(super) fn delete_row(&self, key: Vec<u8>) {
-        self.index.apply(vec![Write::Delete(key)]);
+    pub(super) async fn delete_row(&self, key: Vec<u8>) {
+        self.index.apply(vec![Write::Delete(key)]).await;
     }
 
-    pub(super) fn row(&self, key: &[u8]) -> Option<Bytes> {
-        self.index.rows.lock().unwrap().get(key).cloned()
+    pub(super) async fn row(&self, key: &[u8]) -> Option<Bytes> {
+        self.index.rows.get(key).await.unwrap()
     }
 
-    pub(super) fn rows(&self, range: Range<Vec<u8>>) -> Vec<(Vec<u8>, Bytes)> {
-        self.index.rows.lock().unwrap().range(range).map(|(key, value)| (key.clone(), value.clone())).collect()
+    pub(super) async fn rows(&self, range: Range<Vec<u8>>) -> Vec<(Bytes, Bytes)> {
+        self.index.rows.scan(range, usize::MAX).await.unwrap()
     }
 
     /// Puts a bucket of root's and returns its id.
-    pub(super) fn put_bucket(&self, name: &str) -> BucketId {
+    pub(super) async fn put_bucket(&self, name: &str) -> BucketId {
         let record = bucket_record(name);
-        self.put_row(keys::bucket(&bucket(name)), record.encode());
+        self.put_row(keys::bucket(&bucket(name)), record.encode()).await;
         record.id
     }
 
-    pub(super) fn put_object(&self, id: BucketId, object_key: &str) {
-        self.put_row(keys::object(id, &key(object_key)), object_record().encode());
+    pub(super) async fn put_object(&self, id: BucketId, object_key: &str) {
+        self.put_row(keys::object(id, &key(object_key)), object_record().encode()).await;
     }
 
-    pub(super) fn put_upload(&self, id: BucketId, object_key: &str, upload: UploadId) {
-        self.put_row(keys::upload(id, &key(object_key), &upload), upload_record().encode());
+    pub(super) async fn put_upload(&self, id: BucketId, object_key: &str, upload: UploadId) {
+        self.put_row(keys::upload(id, &key(object_key), &upload), upload_record().encode()).await;
     }
 }
 
@@ -123,61 +123,43 @@ impl Index {
         (self.reads.swap(0, Ordering::Relaxed), self.rows_read.swap(0, Ordering::Relaxed))
     }
 
-    fn apply(&self, writes: Vec<Write>) {
-        let mut rows = self.rows.lock().unwrap();
-        for write in writes {
-            match write {
-                Write::Put(key, value) => drop(rows.insert(key, value)),
-                Write::Delete(key) => drop(rows.remove(&key)),
-            }
-        }
+    async fn apply(&self, writes: Vec<Write>) {
+        self.rows.commit(vec![], writes).await.unwrap();
     }
 
-    fn holds(&self, check: &Check) -> bool {
-        let rows = self.rows.lock().unwrap();
-        match check {
-            Check::Absent(key) => !rows.contains_key(key),
-            Check::Present(key) => rows.contains_key(key),
-            Check::Equals(key, value) => rows.get(key) == Some(value),
-            Check::EmptyRange(range) => range.is_empty() || rows.range(range.clone()).next().is_none(),
-        }
+    fn count(&self, rows: usize) {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        self.rows_read.fetch_add(rows, Ordering::Relaxed);
     }
 }
 
 #[async_trait]
 impl Kv for Index {
     async fn get(&self, key: &[u8]) -> Result<Option<Bytes>, KvError> {
-        self.reads.fetch_add(1, Ordering::Relaxed);
-        self.rows_read.fetch_add(1, Ordering::Relaxed);
-        let value = self.rows.lock().unwrap().get(key).cloned();
+        self.count(1);
+        let value = self.rows.get(key).await?;
         if value.is_none() {
-            self.apply(std::mem::take(&mut *self.after_miss.lock().unwrap()));
+            let writes = std::mem::take(&mut *self.after_miss.lock().unwrap());
+            self.apply(writes).await;
         }
         Ok(value)
     }
 
     async fn scan(&self, range: Range<Vec<u8>>, count_max: usize) -> Result<Vec<(Bytes, Bytes)>, KvError> {
-        assert!(!range.is_empty(), "an engine need not cope with an inverted range");
-        let rows = self.rows.lock().unwrap();
-        let page: Vec<_> = rows.range(range).take(count_max).map(|(key, value)| (key.clone().into(), value.clone())).collect();
-        self.reads.fetch_add(1, Ordering::Relaxed);
-        self.rows_read.fetch_add(page.len(), Ordering::Relaxed);
+        let page = self.rows.scan(range, count_max).await?;
+        self.count(page.len());
         Ok(page)
     }
 
     async fn commit(&self, checks: Vec<Check>, writes: Vec<Write>) -> Result<(), KvError> {
         let first = self.before_commits.lock().unwrap().pop_front();
-        self.apply(first.unwrap_or_default());
-        match checks.iter().position(|check| !self.holds(check)) {
-            Some(failed) => {
-                self.apply(std::mem::take(&mut *self.after_conflict.lock().unwrap()));
-                Err(KvError::Conflict(failed))
-            }
-            None => {
-                self.apply(writes);
-                Ok(())
-            }
+        self.apply(first.unwrap_or_default()).await;
+        let done = self.rows.commit(checks, writes).await;
+        if let Err(KvError::Conflict(_)) = done {
+            let writes = std::mem::take(&mut *self.after_conflict.lock().unwrap());
+            self.apply(writes).await;
         }
+        done
     }
 
     fn is_read_only(&self) -> bool {
@@ -219,6 +201,11 @@ impl BlobStore for NoBlobs {
     fn is_read_only(&self) -> bool {
         true
     }
+}
+
+/// Runs a case of a property test.
+pub(super) fn block_on<T>(case: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(case)
 }
 
 pub(super) fn caller(account: &str) -> Caller {

@@ -83,7 +83,7 @@ mod tests {
     use super::*;
     use crate::{
         meta::record::{Content, Record},
-        ops::index_fixture::{Fixture, bucket, key, object_record},
+        ops::index_fixture::{Fixture, block_on, bucket, key, object_record},
     };
     use proptest::prelude::*;
     use std::collections::BTreeSet;
@@ -138,40 +138,42 @@ mod tests {
             count_max in 1..8_usize,
             deleted in proptest::collection::vec(any::<proptest::sample::Index>(), 0..20),
         ) {
-            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-            let fixture = Fixture::new();
-            let id = fixture.put_bucket("photos");
-            for other in ["photos-1", "photo"] {
-                let other = fixture.put_bucket(other);
-                fixture.put_object(other, "a");
-            }
-            for text in &keys {
-                fixture.put_object(id, text);
-            }
-            let mut keys = keys;
-            let mut deleted = deleted.into_iter();
-            loop {
-                let operation = list(&prefix, &delimiter, after.as_deref(), count_max);
-                let page = runtime.block_on(texts(&fixture, operation.clone()));
-                prop_assert_eq!(&page, &expected(&keys, &operation), "{:?} of {:?}", operation, keys);
-                let Some(next) = page.1 else { break };
-                prop_assert!(after.as_ref().is_none_or(|after| *after < next), "pages go forward");
-                after = Some(next);
-                // Keys go between the pages, the one the page ended with among them.
-                let gone: Vec<_> = deleted.by_ref().take(2).filter_map(|at| keys.iter().nth(at.index(keys.len())).cloned()).collect();
-                for gone in gone.iter().chain(&after).filter(|gone| keys.remove(*gone)).collect::<Vec<_>>() {
-                    fixture.delete_row(keys::object(id, &key(gone)));
+            block_on(async move {
+                let fixture = Fixture::new();
+                let id = fixture.put_bucket("photos").await;
+                for other in ["photos-1", "photo"] {
+                    let other = fixture.put_bucket(other).await;
+                    fixture.put_object(other, "a").await;
                 }
-            }
+                for text in &keys {
+                    fixture.put_object(id, text).await;
+                }
+                let mut keys = keys;
+                let mut deleted = deleted.into_iter();
+                loop {
+                    let operation = list(&prefix, &delimiter, after.as_deref(), count_max);
+                    let page = texts(&fixture, operation.clone()).await;
+                    prop_assert_eq!(&page, &expected(&keys, &operation), "{:?} of {:?}", operation, keys);
+                    let Some(next) = page.1 else { break };
+                    prop_assert!(after.as_ref().is_none_or(|after| *after < next), "pages go forward");
+                    after = Some(next);
+                    // Keys go between the pages, the one the page ended with among them.
+                    let gone: Vec<_> = deleted.by_ref().take(2).filter_map(|at| keys.iter().nth(at.index(keys.len())).cloned()).collect();
+                    for gone in gone.iter().chain(&after).filter(|gone| keys.remove(*gone)).collect::<Vec<_>>() {
+                        fixture.delete_row(keys::object(id, &key(gone))).await;
+                    }
+                }
+                Ok(())
+            })?;
         }
     }
 
     #[tokio::test]
     async fn a_marker_inside_a_common_prefix_leaves_all_of_it_out() {
         let fixture = Fixture::new();
-        let id = fixture.put_bucket("photos");
+        let id = fixture.put_bucket("photos").await;
         for text in ["a", "p/1", "p/2", "p/3/4", "q"] {
-            fixture.put_object(id, text);
+            fixture.put_object(id, text).await;
         }
         for after in ["p/", "p/2", "p/zzz", "p/3/"] {
             assert_eq!(texts(&fixture, list("", "/", Some(after), 9)).await.0, ["q"], "after {after}");
@@ -187,19 +189,19 @@ mod tests {
         let fixture = Fixture::new();
         let missing = fixture.execute(Operation::ListObjects(list("", "", None, 0))).await;
         assert_eq!(missing, Err(Failure::NoSuchBucket(bucket("photos"))));
-        let id = fixture.put_bucket("photos");
-        fixture.put_object(id, "a");
+        let id = fixture.put_bucket("photos").await;
+        fixture.put_object(id, "a").await;
         assert_eq!(texts(&fixture, list("", "", None, 0)).await, (vec![], None));
     }
 
     #[tokio::test]
     async fn a_page_costs_what_it_shows() {
         let fixture = Fixture::new();
-        let id = fixture.put_bucket("photos");
+        let id = fixture.put_bucket("photos").await;
         for number in 0..10_000 {
-            fixture.put_object(id, &format!("p/{number:05}"));
+            fixture.put_object(id, &format!("p/{number:05}")).await;
         }
-        fixture.put_object(id, "q");
+        fixture.put_object(id, "q").await;
 
         fixture.index.take_reads();
         assert_eq!(texts(&fixture, list("", "/", None, 1000)).await.0, ["p/*", "q"]);
@@ -222,10 +224,10 @@ mod tests {
     #[tokio::test]
     async fn many_common_prefixes_cost_a_few_rows_each() {
         let fixture = Fixture::new();
-        let id = fixture.put_bucket("photos");
+        let id = fixture.put_bucket("photos").await;
         for directory in 0..200 {
             for number in 0..100 {
-                fixture.put_object(id, &format!("{directory:03}/{number}"));
+                fixture.put_object(id, &format!("{directory:03}/{number}")).await;
             }
         }
         fixture.index.take_reads();
@@ -237,14 +239,14 @@ mod tests {
     #[tokio::test]
     async fn an_object_is_shown_as_recorded_and_as_its_only_version() {
         let fixture = Fixture::new();
-        let id = fixture.put_bucket("photos");
+        let id = fixture.put_bucket("photos").await;
         let mut record = object_record();
         record.attributes.headers.storage_class = Some("GLACIER".to_owned());
         let value = Checksum::new(ChecksumAlgorithm::Crc32, vec![1, 2, 3, 4]).unwrap();
         record.checksum = Some(ObjectChecksum { value, composite_of: Some(3) });
         record.content = Content::Here(vec![]);
-        fixture.put_row(keys::object(id, &key("cat.jpg")), record.encode());
-        fixture.put_object(id, "dog.jpg");
+        fixture.put_row(keys::object(id, &key("cat.jpg")), record.encode()).await;
+        fixture.put_object(id, "dog.jpg").await;
         let cat = ObjectSummary {
             key: key("cat.jpg"),
             size: record.size,
@@ -270,8 +272,8 @@ mod tests {
     #[tokio::test]
     async fn a_row_that_cannot_be_read_is_our_fault() {
         let fixture = Fixture::new();
-        let id = fixture.put_bucket("photos");
-        fixture.put_row(keys::object(id, &key("cat.jpg")), vec![0xEE].into());
+        let id = fixture.put_bucket("photos").await;
+        fixture.put_row(keys::object(id, &key("cat.jpg")), vec![0xEE].into()).await;
         let listing = fixture.execute(Operation::ListObjects(list("", "", None, 9))).await;
         assert_eq!(listing, Err(Failure::Internal));
     }

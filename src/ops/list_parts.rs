@@ -75,7 +75,7 @@ mod tests {
     use super::*;
     use crate::{
         meta::record::{Record, Revision},
-        ops::index_fixture::{Fixture, NOW, bucket, object, upload_id, upload_record},
+        ops::index_fixture::{Fixture, NOW, block_on, bucket, object, upload_id, upload_record},
     };
     use proptest::prelude::*;
     use std::collections::BTreeMap;
@@ -99,15 +99,15 @@ mod tests {
         PartRecord { md5: [3; 16], size, last_modified: NOW, checksum: None, crc64_nvme: 1, crc64_ecma: 2, extents: vec![] }
     }
 
-    fn with_upload() -> Fixture {
+    async fn with_upload() -> Fixture {
         let fixture = Fixture::new();
-        let id = fixture.put_bucket("photos");
-        fixture.put_upload(id, "cat.jpg", upload_id(9));
+        let id = fixture.put_bucket("photos").await;
+        fixture.put_upload(id, "cat.jpg", upload_id(9)).await;
         fixture
     }
 
-    fn put(fixture: &Fixture, upload: UploadId, part: u16, revision: u64, size: u64) {
-        fixture.put_row(keys::part(&upload, number(part), Revision(revision)), record(size).encode());
+    async fn put(fixture: &Fixture, upload: UploadId, part: u16, revision: u64, size: u64) {
+        fixture.put_row(keys::part(&upload, number(part), Revision(revision)), record(size).encode()).await;
     }
 
     proptest! {
@@ -117,35 +117,37 @@ mod tests {
             marker in 0..45_u32,
             count_max in 1..10_usize,
         ) {
-            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-            let fixture = with_upload();
-            // Neighbours that are not of this upload.
-            put(&fixture, upload_id(8), 1, 1, 0);
-            put(&fixture, upload_id(10), 10_000, 1, 0);
-            let newest: BTreeMap<u16, u64> = revisions.iter().copied().collect();
-            for &(part, revision) in &revisions {
-                put(&fixture, upload_id(9), part, revision, revision);
-            }
-            let mut marker = marker;
-            loop {
-                let page = runtime.block_on(listing(&fixture, list(marker, count_max))).unwrap();
-                let following: Vec<_> = newest.iter().filter(|(part, _)| u32::from(**part) > marker).map(|(&part, &size)| (part, size)).collect();
-                let listed: Vec<_> = page.parts.iter().map(|part| (part.number.get(), part.size)).collect();
-                prop_assert_eq!(&listed[..], &following[..count_max.min(following.len())]);
-                prop_assert_eq!(page.is_truncated, following.len() > count_max);
-                if !page.is_truncated {
-                    break;
+            block_on(async move {
+                let fixture = with_upload().await;
+                // Neighbours that are not of this upload.
+                put(&fixture, upload_id(8), 1, 1, 0).await;
+                put(&fixture, upload_id(10), 10_000, 1, 0).await;
+                let newest: BTreeMap<u16, u64> = revisions.iter().copied().collect();
+                for &(part, revision) in &revisions {
+                    put(&fixture, upload_id(9), part, revision, revision).await;
                 }
-                marker = listed.last().unwrap().0.into();
-            }
+                let mut marker = marker;
+                loop {
+                    let page = listing(&fixture, list(marker, count_max)).await.unwrap();
+                    let following: Vec<_> = newest.iter().filter(|(part, _)| u32::from(**part) > marker).map(|(&part, &size)| (part, size)).collect();
+                    let listed: Vec<_> = page.parts.iter().map(|part| (part.number.get(), part.size)).collect();
+                    prop_assert_eq!(&listed[..], &following[..count_max.min(following.len())]);
+                    prop_assert_eq!(page.is_truncated, following.len() > count_max);
+                    if !page.is_truncated {
+                        break;
+                    }
+                    marker = listed.last().unwrap().0.into();
+                }
+                Ok(())
+            })?;
         }
     }
 
     #[tokio::test]
     async fn gaps_and_extreme_markers_are_fine() {
-        let fixture = with_upload();
+        let fixture = with_upload().await;
         for part in [1, 500, 10_000] {
-            put(&fixture, upload_id(9), part, 1, 1);
+            put(&fixture, upload_id(9), part, 1, 1).await;
         }
         let numbers = async |marker, count_max| {
             let page = listing(&fixture, list(marker, count_max)).await.unwrap();
@@ -165,14 +167,14 @@ mod tests {
     #[tokio::test]
     async fn an_upload_and_its_parts_are_shown_as_recorded() {
         let fixture = Fixture::new();
-        let id = fixture.put_bucket("photos");
+        let id = fixture.put_bucket("photos").await;
         let mut upload = upload_record();
         upload.attributes.headers.storage_class = Some("GLACIER".to_owned());
         upload.checksum = Some((ChecksumAlgorithm::Crc32, ChecksumType::FullObject));
-        fixture.put_row(keys::upload(id, &object("photos", "cat.jpg").key, &upload_id(9)), upload.encode());
+        fixture.put_row(keys::upload(id, &object("photos", "cat.jpg").key, &upload_id(9)), upload.encode()).await;
         let checksum = Checksum::new(ChecksumAlgorithm::Crc32, vec![1, 2, 3, 4]);
         let part = PartRecord { checksum: checksum.clone(), ..record(5) };
-        fixture.put_row(keys::part(&upload_id(9), number(2), Revision(1)), part.encode());
+        fixture.put_row(keys::part(&upload_id(9), number(2), Revision(1)), part.encode()).await;
         let summary = PartSummary { number: number(2), size: 5, etag: ETag::Whole([3; 16]), last_modified: NOW, checksum, crc64_ecma: 2 };
         let expected = PartListing {
             owner: Account::root(),
@@ -187,7 +189,7 @@ mod tests {
 
     #[tokio::test]
     async fn bucket_key_and_upload_id_must_belong_together() {
-        let fixture = with_upload();
+        let fixture = with_upload().await;
         let no_such_upload = |upload: UploadId| Err(Failure::NoSuchUpload(upload.to_string()));
         let other_id = ListParts { upload_id: upload_id(8), ..list(0, 9) };
         assert_eq!(listing(&fixture, other_id).await, no_such_upload(upload_id(8)));

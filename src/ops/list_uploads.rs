@@ -120,7 +120,7 @@ mod tests {
     use super::*;
     use crate::{
         meta::record::Record,
-        ops::index_fixture::{Fixture, NOW, bucket, key, upload_id, upload_record},
+        ops::index_fixture::{Fixture, NOW, block_on, bucket, key, upload_id, upload_record},
     };
     use proptest::prelude::*;
     use std::collections::BTreeSet;
@@ -181,31 +181,33 @@ mod tests {
             ended in proptest::collection::vec(any::<proptest::sample::Index>(), 0..20),
             ends_marker: bool,
         ) {
-            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-            let fixture = Fixture::new();
-            let id = fixture.put_bucket("photos");
-            let mut uploads: BTreeSet<_> = key_of_age.into_iter().map(|(age, key)| (key, upload_id(age))).collect();
-            for (key, upload) in &uploads {
-                fixture.put_upload(id, key, *upload);
-            }
-            let mut ended = ended.into_iter();
-            let mut marker = start.map(|key| (key, None));
-            loop {
-                let page = runtime.block_on(lines(&fixture, list(&prefix, &delimiter, &marker, count_max))).unwrap();
-                let expected = expected(&uploads, &prefix, &delimiter, &marker, count_max);
-                prop_assert_eq!(&page, &expected, "{:?} {:?} {:?} of {:?}", prefix, delimiter, marker, uploads);
-                marker = page.1;
-                let Some(last) = &marker else { break };
-                // Uploads end between the pages, sometimes the one the page ended with among them.
-                let mut gone: Vec<_> = ended.by_ref().take(2).filter_map(|at| uploads.iter().nth(at.index(uploads.len())).cloned()).collect();
-                if let (key, Some(upload)) = last && ends_marker {
-                    gone.push((key.clone(), *upload));
+            block_on(async move {
+                let fixture = Fixture::new();
+                let id = fixture.put_bucket("photos").await;
+                let mut uploads: BTreeSet<_> = key_of_age.into_iter().map(|(age, key)| (key, upload_id(age))).collect();
+                for (key, upload) in &uploads {
+                    fixture.put_upload(id, key, *upload).await;
                 }
-                for upload in gone {
-                    fixture.delete_row(keys::upload(id, &key(&upload.0), &upload.1));
-                    uploads.remove(&upload);
+                let mut ended = ended.into_iter();
+                let mut marker = start.map(|key| (key, None));
+                loop {
+                    let page = lines(&fixture, list(&prefix, &delimiter, &marker, count_max)).await.unwrap();
+                    let expected = expected(&uploads, &prefix, &delimiter, &marker, count_max);
+                    prop_assert_eq!(&page, &expected, "{:?} {:?} {:?} of {:?}", prefix, delimiter, marker, uploads);
+                    marker = page.1;
+                    let Some(last) = &marker else { break };
+                    // Uploads end between the pages, sometimes the one the page ended with among them.
+                    let mut gone: Vec<_> = ended.by_ref().take(2).filter_map(|at| uploads.iter().nth(at.index(uploads.len())).cloned()).collect();
+                    if let (key, Some(upload)) = last && ends_marker {
+                        gone.push((key.clone(), *upload));
+                    }
+                    for upload in gone {
+                        fixture.delete_row(keys::upload(id, &key(&upload.0), &upload.1)).await;
+                        uploads.remove(&upload);
+                    }
                 }
-            }
+                Ok(())
+            })?;
         }
     }
 
@@ -216,10 +218,10 @@ mod tests {
     #[tokio::test]
     async fn the_markers_say_where_to_go_on() {
         let fixture = Fixture::new();
-        let id = fixture.put_bucket("photos");
+        let id = fixture.put_bucket("photos").await;
         let (first, second, third) = (upload_id(30), upload_id(20), upload_id(10));
         for (key, upload) in [("a", first), ("a", second), ("b", third)] {
-            fixture.put_upload(id, key, upload);
+            fixture.put_upload(id, key, upload).await;
         }
         let of = |key: &str, upload| (key.to_owned(), Some(upload));
         assert_eq!(lines(&fixture, marked("a", "")).await.unwrap().0, [of("b", third)], "all of the key's uploads are passed");
@@ -237,9 +239,9 @@ mod tests {
     #[tokio::test]
     async fn a_marker_that_was_no_upload_of_the_key_is_refused() {
         let fixture = Fixture::new();
-        let id = fixture.put_bucket("photos");
-        fixture.put_upload(id, "a", upload_id(10));
-        fixture.put_upload(id, "b", upload_id(20));
+        let id = fixture.put_bucket("photos").await;
+        fixture.put_upload(id, "a", upload_id(10)).await;
+        fixture.put_upload(id, "b", upload_id(20)).await;
         let refused = [
             ("a", "nonsense".to_owned()),
             ("a", upload_id(20).to_string()),
@@ -258,16 +260,16 @@ mod tests {
     #[tokio::test]
     async fn a_client_may_abort_each_page_before_it_asks_for_the_next() {
         let fixture = Fixture::new();
-        let id = fixture.put_bucket("photos");
+        let id = fixture.put_bucket("photos").await;
         for age in 0..25 {
-            fixture.put_upload(id, "a", upload_id(age));
+            fixture.put_upload(id, "a", upload_id(age)).await;
         }
         let mut marker = None;
         let mut aborted = 0;
         loop {
             let (page, next) = lines(&fixture, list("", "", &marker, 10)).await.unwrap();
             for (text, upload) in page {
-                fixture.delete_row(keys::upload(id, &key(&text), &upload.unwrap()));
+                fixture.delete_row(keys::upload(id, &key(&text), &upload.unwrap())).await;
                 aborted += 1;
             }
             let Some(next) = next else { break };
@@ -279,11 +281,11 @@ mod tests {
     #[tokio::test]
     async fn a_page_costs_what_it_shows() {
         let fixture = Fixture::new();
-        let id = fixture.put_bucket("photos");
+        let id = fixture.put_bucket("photos").await;
         for age in 0..10_000 {
-            fixture.put_upload(id, &format!("p/{}", age % 100), upload_id(age));
+            fixture.put_upload(id, &format!("p/{}", age % 100), upload_id(age)).await;
         }
-        fixture.put_upload(id, "q", upload_id(1));
+        fixture.put_upload(id, "q", upload_id(1)).await;
         fixture.index.take_reads();
         let page = lines(&fixture, list("", "/", &None, 1000)).await.unwrap().0;
         assert_eq!(page, [("p/".to_owned(), None), ("q".to_owned(), Some(upload_id(1)))]);
@@ -294,11 +296,11 @@ mod tests {
     #[tokio::test]
     async fn an_upload_is_shown_as_recorded() {
         let fixture = Fixture::new();
-        let id = fixture.put_bucket("photos");
+        let id = fixture.put_bucket("photos").await;
         let mut record = upload_record();
         record.attributes.headers.storage_class = Some("GLACIER".to_owned());
         record.checksum = Some((ChecksumAlgorithm::Sha256, ChecksumType::Composite));
-        fixture.put_row(keys::upload(id, &key("cat.jpg"), &upload_id(5)), record.encode());
+        fixture.put_row(keys::upload(id, &key("cat.jpg"), &upload_id(5)), record.encode()).await;
         let summary = UploadSummary {
             key: key("cat.jpg"),
             upload_id: upload_id(5),

@@ -201,7 +201,7 @@ mod tests {
             let fixture = Fixture::new();
             let rows: Vec<Vec<u8>> = (0..3_000_u16).map(|row| [&b"x"[..], &row.to_be_bytes()].concat()).collect();
             for row in &rows {
-                fixture.put_row(row.clone(), Bytes::from_static(b"v"));
+                fixture.put_row(row.clone(), Bytes::from_static(b"v")).await;
             }
             let mut walk = Walk::new(&fixture.gateway, b"x".to_vec()..b"y".to_vec(), row_count);
             let mut seen = Vec::new();
@@ -216,7 +216,7 @@ mod tests {
     async fn a_seek_goes_forward_only_within_and_beyond_what_was_read() {
         let fixture = Fixture::new();
         for row in 0..100_u8 {
-            fixture.put_row(vec![b'x', row], Bytes::new());
+            fixture.put_row(vec![b'x', row], Bytes::new()).await;
         }
         let mut walk = Walk::new(&fixture.gateway, b"x".to_vec()..b"y".to_vec(), 16);
         let mut taken = Vec::new();
@@ -230,7 +230,7 @@ mod tests {
     #[tokio::test]
     async fn an_inverted_range_holds_nothing() {
         let fixture = Fixture::new();
-        fixture.put_row(b"xm".to_vec(), Bytes::new());
+        fixture.put_row(b"xm".to_vec(), Bytes::new()).await;
         let mut walk = Walk::new(&fixture.gateway, b"xz".to_vec()..b"xa".to_vec(), 16);
         assert_eq!(walk.next().await.unwrap(), None);
     }

@@ -28,6 +28,7 @@ mod listing;
 mod multipart;
 mod object_attributes;
 mod object_tagging;
+mod pages;
 mod publish;
 mod put_object;
 mod readers;

@@ -129,25 +129,25 @@ mod tests {
     }
 
     /// An object of so many parts, in its manifest.
-    fn put_manifest(fixture: &Fixture, count: u16) -> ObjectRecord {
-        let id = fixture.put_bucket("photos");
+    async fn put_manifest(fixture: &Fixture, count: u16) -> ObjectRecord {
+        let id = fixture.put_bucket("photos").await;
         let mut chunk_ends = Vec::new();
         for (chunk, parts) in parts(count, true).chunks(MANIFEST_CHUNK_PARTS).enumerate() {
             let start = chunk_ends.last().copied().unwrap_or(0);
             chunk_ends.push(start + parts.iter().map(|part| part.size).sum::<u64>());
             let value = ManifestChunk { start, parts: parts.to_vec() }.encode();
-            fixture.put_row(keys::manifest_chunk(MANIFEST, chunk as u32), value);
+            fixture.put_row(keys::manifest_chunk(MANIFEST, chunk as u32), value).await;
         }
         let content = Content::Manifest { id: MANIFEST, chunk_ends };
         let record = ObjectRecord { part_count: Some(count), content, ..object_record() };
-        fixture.put_row(keys::object(id, &key("cat.jpg")), record.encode());
+        fixture.put_row(keys::object(id, &key("cat.jpg")), record.encode()).await;
         record
     }
 
     #[tokio::test]
     async fn parts_come_in_pages_from_only_the_chunks_they_are_in() {
         let fixture = Fixture::new();
-        put_manifest(&fixture, 600);
+        put_manifest(&fixture, 600).await;
         for (marker, parts_max, expected, is_truncated, chunks) in [
             (0, 1000, 1..=600, false, 3),
             (0, 600, 1..=600, false, 3),
@@ -179,9 +179,9 @@ mod tests {
     async fn parts_are_listed_only_of_multipart_objects_with_part_checksums() {
         for (part_count, has_checksums, expected) in [(Some(3), true, 3), (Some(3), false, 0), (None, true, 0)] {
             let fixture = Fixture::new();
-            let id = fixture.put_bucket("photos");
+            let id = fixture.put_bucket("photos").await;
             let record = ObjectRecord { part_count, content: Content::Here(parts(3, has_checksums)), ..object_record() };
-            fixture.put_row(keys::object(id, &key("cat.jpg")), record.encode());
+            fixture.put_row(keys::object(id, &key("cat.jpg")), record.encode()).await;
             let info = attributes(&fixture, get(0, 1000)).await.unwrap();
             assert_eq!((info.parts.len(), info.is_truncated), (expected, false), "{part_count:?} {has_checksums}");
             assert_eq!(info.object, read_of(record));
@@ -191,10 +191,10 @@ mod tests {
     #[tokio::test]
     async fn a_manifest_reaped_while_it_is_read_means_the_object_is_another_now() {
         let fixture = Fixture::new();
-        let record = put_manifest(&fixture, 300);
-        fixture.delete_row(keys::manifest_chunk(MANIFEST, 1));
+        let record = put_manifest(&fixture, 300).await;
+        fixture.delete_row(keys::manifest_chunk(MANIFEST, 1)).await;
         assert_eq!(attributes(&fixture, get(0, 1000)).await, Err(Failure::Internal), "unless it is still the same");
-        let id = fixture.put_bucket("photos");
+        let id = fixture.put_bucket("photos").await;
         let newer = ObjectRecord { size: 77, part_count: None, content: Content::Here(vec![]), ..record };
         fixture.index.after_miss(vec![Write::Put(keys::object(id, &key("cat.jpg")), newer.encode())]);
         assert_eq!(attributes(&fixture, get(0, 1000)).await.map(|info| info.object.size), Ok(77));
@@ -205,10 +205,10 @@ mod tests {
         let fixture = Fixture::new();
         let acl = || fixture.execute(Operation::GetObjectAcl(object("photos", "cat.jpg")));
         assert_eq!(acl().await, Err(Failure::NoSuchBucket(bucket("photos"))));
-        let id = fixture.put_bucket("photos");
+        let id = fixture.put_bucket("photos").await;
         assert_eq!(acl().await, Err(Failure::NoSuchKey(key("cat.jpg"))));
         assert_eq!(attributes(&fixture, get(0, 1)).await, Err(Failure::NoSuchKey(key("cat.jpg"))));
-        fixture.put_object(id, "cat.jpg");
+        fixture.put_object(id, "cat.jpg").await;
         assert_eq!(acl().await, Ok(Outcome::Acl { owner: Account::root() }));
     }
 }

@@ -69,8 +69,8 @@ mod tests {
     #[tokio::test]
     async fn tags_change_and_nothing_else_of_the_object_does() {
         let fixture = Fixture::new();
-        let id = fixture.put_bucket("photos");
-        fixture.put_object(id, "cat.jpg");
+        let id = fixture.put_bucket("photos").await;
+        fixture.put_object(id, "cat.jpg").await;
         let cat = object("photos", "cat.jpg");
         let get = || fixture.execute(Operation::GetObjectTagging(cat.clone()));
         assert_eq!(get().await, Ok(Outcome::Tagging(Tags::default())));
@@ -78,9 +78,9 @@ mod tests {
         assert_eq!(get().await, Ok(Outcome::Tagging(tags("blue"))));
         let mut expected = object_record();
         expected.attributes.tags = tags("blue");
-        assert_eq!(ObjectRecord::decode(&fixture.row(&keys::object(id, &cat.key)).unwrap()), Ok(expected));
+        assert_eq!(ObjectRecord::decode(&fixture.row(&keys::object(id, &cat.key)).await.unwrap()), Ok(expected));
         assert_eq!(fixture.execute(Operation::DeleteObjectTagging(cat.clone())).await, Ok(Outcome::Done));
-        assert_eq!(ObjectRecord::decode(&fixture.row(&keys::object(id, &cat.key)).unwrap()), Ok(object_record()));
+        assert_eq!(ObjectRecord::decode(&fixture.row(&keys::object(id, &cat.key)).await.unwrap()), Ok(object_record()));
     }
 
     #[tokio::test]
@@ -95,7 +95,7 @@ mod tests {
         for operation in &all {
             assert_eq!(fixture.execute(operation.clone()).await, Err(Failure::NoSuchBucket(bucket("photos"))));
         }
-        fixture.put_bucket("photos");
+        fixture.put_bucket("photos").await;
         for operation in &all {
             assert_eq!(fixture.execute(operation.clone()).await, Err(Failure::NoSuchKey(key("cat.jpg"))));
         }
@@ -104,27 +104,27 @@ mod tests {
     #[tokio::test]
     async fn an_object_overwritten_or_deleted_meanwhile_is_tagged_as_it_is_then() {
         let fixture = Fixture::new();
-        let id = fixture.put_bucket("photos");
-        fixture.put_object(id, "cat.jpg");
+        let id = fixture.put_bucket("photos").await;
+        fixture.put_object(id, "cat.jpg").await;
         let cat = object("photos", "cat.jpg");
         let row = keys::object(id, &cat.key);
         let mut newer = ObjectRecord { size: 99, ..object_record() };
         fixture.index.before_commit(vec![Write::Put(row.clone(), newer.encode())]);
         fixture.execute(Operation::PutObjectTagging(cat.clone(), tags("blue"))).await.unwrap();
         newer.attributes.tags = tags("blue");
-        assert_eq!(ObjectRecord::decode(&fixture.row(&row).unwrap()), Ok(newer));
+        assert_eq!(ObjectRecord::decode(&fixture.row(&row).await.unwrap()), Ok(newer));
 
         fixture.index.before_commit(vec![Write::Delete(row.clone())]);
         let put = fixture.execute(Operation::PutObjectTagging(cat.clone(), tags("red"))).await;
         assert_eq!(put, Err(Failure::NoSuchKey(cat.key.clone())));
-        assert_eq!(fixture.row(&row), None);
+        assert_eq!(fixture.row(&row).await, None);
     }
 
     #[tokio::test]
     async fn who_never_wins_the_race_is_told_to_slow_down() {
         let fixture = Fixture::new();
-        let id = fixture.put_bucket("photos");
-        fixture.put_object(id, "cat.jpg");
+        let id = fixture.put_bucket("photos").await;
+        fixture.put_object(id, "cat.jpg").await;
         for size in 0..COMMIT_TRIES_MAX as u64 {
             let newer = ObjectRecord { size, ..object_record() };
             fixture.index.before_commit(vec![Write::Put(keys::object(id, &key("cat.jpg")), newer.encode())]);

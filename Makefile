@@ -1,0 +1,38 @@
+# One screen: run it, build it, test it, check it. One profile, so that RocksDB is compiled once.
+
+.PHONY: run build test test-rust test-clients lint clean prerequisites
+.DEFAULT_GOAL := build
+
+# Serves on 127.0.0.1:9000 with data in ./partway-data. More flags: make run ARGS="--listen 0.0.0.0:9000"
+run: build
+	exec target/release/partway serve $(ARGS)
+
+build: prerequisites
+	cargo build --release --locked --bin partway
+
+# Installs what compiling needs and this machine lacks (Debian packages).
+prerequisites:
+	@.ci/prerequisites build
+
+# With --keep-going both halves run although the first one fails.
+test: test-rust test-clients
+
+test-rust: prerequisites
+	cargo test --release --locked --no-fail-fast
+
+# Scenarios of the S3 clients against the real binary. More arguments for pytest: make test-clients ARGS="-k boto3"
+test-clients: build
+	@.ci/prerequisites clients
+	tests/clients/setup.sh
+	tests/clients/run.sh $(ARGS)
+
+lint: prerequisites
+	cargo fmt --check
+	cargo clippy --release --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps
+	cargo test --release --locked --test tidy --test dependencies
+
+# The data directory stays.
+clean:
+	cargo clean
+	rm -rf .clients

@@ -1,0 +1,272 @@
+//! The command as people and supervisors use it: the real binary, real signals, real exit statuses.
+
+use rustix::process::{Pid, Signal, kill_process};
+use std::{
+    io::{BufRead, BufReader, Read},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The binary, with no settings from the environment of the tests.
+fn partway(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_partway"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PARTWAY_")) {
+        command.env_remove(name);
+    }
+    command.args(arguments);
+    command
+}
+
+/// A server, killed when dropped.
+struct Server {
+    child: Child,
+    block: String,
+    stdout: Option<BufReader<ChildStdout>>,
+}
+
+impl Server {
+    /// Starts one and reads its start-up block, whose last line says where it listens.
+    fn start(data: &Path, more: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut child = partway(&["serve", "--listen", "127.0.0.1:0", "--data"])
+            .arg(data)
+            .args(more)
+            .envs(environment.iter().copied())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .expect("the binary starts");
+        let mut stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
+        let mut block = String::new();
+        loop {
+            let before = block.len();
+            let read = stdout.read_line(&mut block).expect("the server prints text");
+            assert!(read > 0, "the server ended before it listened:\n{block}");
+            if block[before..].starts_with("listening on http://127.0.0.1:") {
+                return Self { child, block, stdout: Some(stdout) };
+            }
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("the process is ours");
+    }
+
+    fn wait(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait().expect("the process is ours") {
+                return status;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("the server did not end");
+    }
+
+    /// Stops it as a supervisor does, and insists on success.
+    fn stop(mut self) {
+        self.signal(Signal::TERM);
+        assert_eq!(self.wait().code(), Some(0));
+        let mut rest = String::new();
+        self.stdout.take().expect("nobody took it").read_to_string(&mut rest).expect("it is text");
+        assert_eq!(rest, "", "the start-up block is all that goes to stdout");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn place() -> (tempfile::TempDir, PathBuf) {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let data = place.path().join("data");
+    (place, data)
+}
+
+/// An operator's command on a data directory.
+fn operate(data: &Path, arguments: &[&str]) -> Output {
+    partway(arguments).arg("--data").arg(data).output().expect("the binary runs")
+}
+
+fn succeed(data: &Path, arguments: &[&str]) -> String {
+    let output = operate(data, arguments);
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).expect("it is text")
+}
+
+fn json(data: &Path, arguments: &[&str]) -> serde_json::Value {
+    serde_json::from_str(&succeed(data, arguments)).expect("it is JSON")
+}
+
+fn secret_of(block: &str) -> Option<&str> {
+    let line = block.lines().find_map(|line| line.trim().strip_prefix("secret key"))?;
+    line.trim().split_whitespace().next()
+}
+
+#[test]
+fn the_first_start_makes_a_root_key_and_shows_it_once() {
+    let (_place, data) = place();
+    let server = Server::start(&data, &[], &[]);
+    let secret = secret_of(&server.block).expect("the block shows a secret").to_owned();
+    assert_eq!(secret.len(), 40, "{}", server.block);
+    for part in ["aws --endpoint-url http://127.0.0.1:", " s3 cp ", "durability  full", data.canonicalize().unwrap().to_str().unwrap()] {
+        assert!(server.block.contains(part), "{part} in\n{}", server.block);
+    }
+    let key_file = data.join("root-key");
+    assert_eq!(std::fs::metadata(&key_file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(std::fs::read_to_string(&key_file).unwrap().contains(&secret));
+    server.stop();
+
+    let server = Server::start(&data, &["--durability", "none"], &[]);
+    assert!(!server.block.contains(&secret), "{}", server.block);
+    assert!(server.block.contains("root-key"), "{}", server.block);
+    assert!(server.block.contains("durability  NONE"), "{}", server.block);
+    server.stop();
+}
+
+#[test]
+fn a_root_key_from_the_environment_is_neither_kept_nor_shown() {
+    let (_place, data) = place();
+    let environment = [("PARTWAY_ROOT_ACCESS_KEY", "AKENVIRONMENT"), ("PARTWAY_ROOT_SECRET_KEY", "secret-of-the-environment")];
+    let server = Server::start(&data, &[], &environment);
+    assert!(server.block.contains("AKENVIRONMENT") && !server.block.contains("secret-of-the-environment"), "{}", server.block);
+    assert!(!data.join("root-key").exists());
+    server.stop();
+}
+
+#[test]
+fn a_data_directory_belongs_to_one_server() {
+    let (_place, data) = place();
+    let server = Server::start(&data, &[], &[]);
+    let second = operate(&data, &["serve", "--listen", "127.0.0.1:0"]);
+    assert_eq!(second.status.code(), Some(3));
+    let message = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(message.contains(&format!("process {}", server.child.id())), "{message}");
+    server.stop();
+}
+
+#[test]
+fn interrupt_ends_it_as_terminate_does_and_frees_the_directory() {
+    let (_place, data) = place();
+    let mut server = Server::start(&data, &["--metrics-listen", "127.0.0.1:0"], &[]);
+    assert!(server.block.contains("\nmetrics on http://127.0.0.1:"), "{}", server.block);
+    assert!(data.join("control.sock").exists());
+    server.signal(Signal::INT);
+    assert_eq!(server.wait().code(), Some(0));
+    assert!(!data.join("control.sock").exists());
+    Server::start(&data, &[], &[]).stop();
+}
+
+#[test]
+fn operator_commands_work_while_the_server_runs_and_while_it_is_stopped() {
+    let (_place, data) = place();
+    let server = Server::start(&data, &[], &[]);
+    let root = server.block.lines().find_map(|line| line.trim().strip_prefix("access key")).expect("it is shown").trim().to_owned();
+
+    assert_eq!(json(&data, &["uploads", "--json"]), serde_json::json!([]));
+    assert!(succeed(&data, &["verify"]).contains("all is well"));
+    let made = json(&data, &["keys", "create", "--json"]);
+    assert_eq!(made["account"], "main");
+    assert_eq!(made["access_key"].as_str().map(str::len), Some(20));
+    assert_eq!(made["secret_key"].as_str().map(str::len), Some(40));
+    let made = made["access_key"].as_str().unwrap();
+    let given = ["keys", "create", "--account", "app", "--access-key", "AKGIVEN", "--secret-key", "given-secret"];
+    succeed(&data, &given);
+    assert_eq!(operate(&data, &given).status.code(), Some(1), "there is one already");
+    let as_root = operate(&data, &["keys", "create", "--access-key", &root, "--secret-key", "another-secret"]);
+    assert_eq!(as_root.status.code(), Some(1), "the root key is taken");
+    server.stop();
+
+    succeed(&data, &["keys", "disable", "AKGIVEN"]);
+    let listed = json(&data, &["keys", "list", "--json"]);
+    let find = |key: &str| listed.as_array().unwrap().iter().find(|row| row["access_key"] == key).cloned();
+    let given = find("AKGIVEN").expect("it is listed");
+    assert_eq!((&given["account"], &given["status"]), (&"app".into(), &"disabled".into()));
+    assert_eq!(find(made).expect("it is listed")["status"], "active");
+    assert!(!listed.to_string().contains("given-secret"), "secrets are not listed");
+    assert_eq!(json(&data, &["uploads", "--json"]), serde_json::json!([]));
+    assert_eq!(json(&data, &["verify", "--json"])["problems"], serde_json::json!([]));
+
+    let server = Server::start(&data, &[], &[]);
+    succeed(&data, &["keys", "enable", "AKGIVEN"]);
+    succeed(&data, &["keys", "delete", made]);
+    assert_eq!(operate(&data, &["keys", "delete", made]).status.code(), Some(1), "it is gone");
+    let listed = succeed(&data, &["keys", "list"]);
+    assert!(listed.contains("AKGIVEN") && listed.contains("active") && !listed.contains(made), "{listed}");
+    server.stop();
+}
+
+#[test]
+fn a_policy_is_checked_before_it_is_stored() {
+    let (place, data) = place();
+    let server = Server::start(&data, &[], &[]);
+    let policy = place.path().join("policy.json");
+    std::fs::write(
+        &policy,
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*"}]}"#,
+    )
+    .unwrap();
+    let made = json(&data, &["keys", "create", "--json", "--policy", policy.to_str().unwrap()]);
+    assert!(made["policy"].as_str().is_some_and(|text| text.contains("s3:GetObject")), "{made}");
+    std::fs::write(&policy, "{\"Statement\": 7}").unwrap();
+    let refused = operate(&data, &["keys", "create", "--policy", policy.to_str().unwrap()]);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("policy"), "{refused:?}");
+    server.stop();
+}
+
+#[test]
+fn operator_commands_do_not_make_data_directories() {
+    let (place, data) = place();
+    for arguments in [&["verify"][..], &["uploads"], &["keys", "list"], &["keys", "create"]] {
+        for path in [&data, place.path()] {
+            let output = operate(path, arguments);
+            assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+            assert!(String::from_utf8_lossy(&output.stderr).contains("not a data directory"), "{output:?}");
+        }
+    }
+    assert_eq!(place.path().read_dir().unwrap().count(), 0, "nothing was left behind");
+}
+
+#[test]
+fn wrong_settings_end_with_status_2_and_name_the_nearest_known_one() {
+    let (place, data) = place();
+    let file = place.path().join("partway.toml");
+    std::fs::write(&file, "drain-deadlin = \"1s\"\n").unwrap();
+    let file = file.to_str().unwrap();
+    for (arguments, variable, expected) in [
+        (&["serve", "--listn", "127.0.0.1:0"][..], None, "--listen"),
+        (&["config"], Some(("PARTWAY_BODY_TIMOUT", "1s")), "PARTWAY_BODY_TIMEOUT"),
+        (&["serve", "--config", file], None, "drain-deadline"),
+        (&["serve", "--body-timeout", "30"], None, "unit"),
+        (&["serve", "--root-access-key", "AKALONE"], None, "root-secret-key"),
+    ] {
+        let mut command = partway(arguments);
+        command.arg("--data").arg(&data).envs(variable);
+        let output = command.output().expect("the binary runs");
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {message}");
+        assert!(message.contains(expected), "{expected} in {message}");
+    }
+    assert!(!data.exists(), "nothing is made before the settings are right");
+}
+
+#[test]
+fn config_prints_what_holds_and_where_it_came_from() {
+    let output = partway(&["config", "--region", "eu-west-1"]).env("PARTWAY_BODY_TIMEOUT", "90s").output().expect("the binary runs");
+    let text = String::from_utf8(output.stdout).expect("it is text");
+    assert!(output.status.success());
+    for part in
+        ["[--region]\nregion = \"eu-west-1\"", "[PARTWAY_BODY_TIMEOUT]\nbody-timeout = \"90s\"", "[default]\nlisten = \"127.0.0.1:9000\""]
+    {
+        assert!(text.contains(part), "{part} in\n{text}");
+    }
+    let version = partway(&["--version"]).output().expect("the binary runs");
+    assert_eq!(String::from_utf8_lossy(&version.stdout), format!("partway {}\n", env!("CARGO_PKG_VERSION")));
+}
