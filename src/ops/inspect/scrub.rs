@@ -8,7 +8,7 @@ use super::{
     names::{Names, manifest_name},
 };
 use crate::{
-    blob::BlobId,
+    blob::{BlobError, BlobId},
     digest::{Crc, CrcKind},
     meta::{
         keys,
@@ -265,9 +265,13 @@ impl<'a> Scrub<'a> {
                         self.bytes = self.bytes.saturating_add(size);
                         (size != record.size).then(|| format!("{} bytes are recorded, the file has {size}", record.size))
                     }
-                    Err(error) => Some(error.to_string()),
+                    // Whether it may be gone depends on its holders, which the census knows.
+                    Err(BlobError::Missing(_)) => None,
+                    Err(error @ (BlobError::Corrupt(..) | BlobError::Io(_) | BlobError::NoSpace | BlobError::ReadOnly)) => {
+                        Some(error.to_string())
+                    }
                 };
-                // Its size never changes, and its file outlives its row: a row that is still there is enough.
+                // A blob never changes, so a row that is still there is enough.
                 if let Some(wrong) = wrong
                     && self.gateway.get(&row).await?.is_some()
                 {
