@@ -5,10 +5,18 @@
 //! key's secret. The same canonicaliser signs, for tests and clients. No I/O, no clock: the time
 //! is a parameter.
 
+mod canonical;
 pub mod chunked;
+mod date;
 pub mod form;
+mod form_policy;
+mod json;
+mod payload;
 pub mod policy;
 pub mod s3;
+pub mod sign;
+mod sigv2;
+mod sigv4;
 
 use crate::model::Timestamp;
 

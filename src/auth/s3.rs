@@ -1,21 +1,100 @@
-//! SigV4 and SigV2, header and presigned (S3 API Reference, "Authenticating Requests").
+//! Which signature an S3 request carries: SigV4 or SigV2, in the Authorization header or in the query (S3 API
+//! Reference, "Authenticating Requests").
 
-use super::{AuthError, Claim, Verified};
+use super::{
+    AuthError, Claim, Payload, Verified,
+    canonical::{Query, header_text},
+    payload::PayloadWord,
+    sigv2::V2Claim,
+    sigv4::{ALGORITHM, V4Claim},
+};
 use crate::model::Timestamp;
+use http::{header, request::Parts};
 
 /// A signature that a request carries, with what is needed to verify it.
 #[derive(Debug)]
 pub struct SignedClaim {
     /// The access key it names.
     pub access_key: String,
+    /// The security token that came with it. The signature covers it, but verifying the signature says nothing about
+    /// whether we issued it: that is the caller's to decide ([`AuthError::InvalidToken`]).
+    pub security_token: Option<String>,
+    scheme: Scheme,
+}
+
+#[derive(Debug)]
+enum Scheme {
+    V4(V4Claim),
+    V2(V2Claim),
 }
 
 /// Reads which key a request says it was signed with.
 ///
 /// # Errors
 /// Everything about the form of the signature that is wrong without knowing the secret.
-pub fn claim(_parts: &http::request::Parts) -> Result<Claim, AuthError> {
-    todo!()
+pub fn claim(parts: &Parts) -> Result<Claim, AuthError> {
+    let query = Query::parse(parts.uri.query());
+    let in_header = parts.headers.get_all(header::AUTHORIZATION).iter().count();
+    let in_query_v4 = ["X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature"].iter().any(|name| query.contains(name));
+    let in_query_v2 = ["AWSAccessKeyId", "Signature"].iter().any(|name| query.contains(name));
+    if in_header + usize::from(in_query_v4) + usize::from(in_query_v2) > 1 {
+        return Err(AuthError::MultipleMechanisms);
+    }
+    let (access_key, scheme) = if in_query_v4 {
+        let (access_key, claim) = V4Claim::from_query(parts, &query)?;
+        (access_key, Scheme::V4(claim))
+    } else if in_query_v2 {
+        let (access_key, claim) = V2Claim::from_query(&query)?;
+        (access_key, Scheme::V2(claim))
+    } else if in_header == 1 {
+        let value = header_text(&parts.headers, "authorization").ok_or(AuthError::UnsupportedScheme)?;
+        match value.split_once(' ') {
+            Some((ALGORITHM, components)) => {
+                let (access_key, claim) = V4Claim::from_header(parts, components)?;
+                (access_key, Scheme::V4(claim))
+            }
+            Some(("AWS", credentials)) => {
+                let (access_key, claim) = V2Claim::from_header(credentials.trim_start())?;
+                (access_key, Scheme::V2(claim))
+            }
+            Some(_) | None => return Err(AuthError::UnsupportedScheme),
+        }
+    } else {
+        return Ok(Claim::Anonymous);
+    };
+    let security_token = security_token(parts, &query, &scheme);
+    Ok(Claim::Signed(Box::new(SignedClaim { access_key, security_token, scheme })))
+}
+
+/// What an anonymous request says about its body. SDKs without credentials still send checksums in trailers, and then
+/// announce the framing in Content-Encoding alone, because the payload word is the signer's to add.
+///
+/// # Errors
+/// `PayloadHashInvalid`, `PayloadUnsupported`.
+pub fn anonymous_payload(parts: &Parts) -> Result<Payload, AuthError> {
+    match header_text(&parts.headers, "x-amz-content-sha256") {
+        Some(word) => PayloadWord::parse(word)?.without_chunk_signatures(),
+        None if parts.headers.contains_key("x-amz-trailer") && is_aws_chunked(parts) => {
+            PayloadWord::UnsignedChunks.without_chunk_signatures()
+        }
+        None => Ok(Payload::Unsigned),
+    }
+}
+
+fn is_aws_chunked(parts: &Parts) -> bool {
+    let encodings = parts.headers.get_all(header::CONTENT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    encodings.flat_map(|value| value.split(',')).any(|encoding| encoding.trim().eq_ignore_ascii_case("aws-chunked"))
+}
+
+/// The token of the header, else of the query; both are signed wherever they count.
+fn security_token(parts: &Parts, query: &Query, scheme: &Scheme) -> Option<String> {
+    let in_query = match scheme {
+        Scheme::V4(_) => query.first("X-Amz-Security-Token"),
+        Scheme::V2(_) => query.pairs().find_map(|(name, value)| {
+            name.eq_ignore_ascii_case(b"x-amz-security-token").then(|| std::str::from_utf8(value.unwrap_or_default()).unwrap_or_default())
+        }),
+    };
+    header_text(&parts.headers, "x-amz-security-token").or(in_query).map(str::to_owned)
 }
 
 impl SignedClaim {
@@ -24,13 +103,133 @@ impl SignedClaim {
     ///
     /// # Errors
     /// Skew, expiry, unsigned headers, mismatch.
-    pub fn verify(
-        &self,
-        _parts: &http::request::Parts,
-        _bucket_in_host: Option<&str>,
-        _secret: &str,
-        _now: Timestamp,
-    ) -> Result<Verified, AuthError> {
-        todo!()
+    pub fn verify(&self, parts: &Parts, bucket_in_host: Option<&str>, secret: &str, now: Timestamp) -> Result<Verified, AuthError> {
+        match &self.scheme {
+            Scheme::V4(claim) => claim.verify(&self.access_key, parts, secret, now),
+            Scheme::V2(claim) => claim.verify(&self.access_key, parts, bucket_in_host, secret, now),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn head(uri: &str, headers: &[(&str, &str)]) -> Parts {
+        let mut request = http::Request::builder().uri(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    const V4: &str = "AWS4-HMAC-SHA256 Credential=ak/20260115/r/s3/aws4_request, SignedHeaders=host, Signature=00";
+
+    #[test]
+    fn a_request_without_a_signature_is_anonymous() {
+        assert!(matches!(claim(&head("/b/k?prefix=Signature", &[("x-amz-date", "now")])), Ok(Claim::Anonymous)));
+    }
+
+    #[test]
+    fn two_signatures_are_refused() {
+        for (uri, headers) in [
+            ("/?X-Amz-Signature=0", vec![("authorization", V4)]),
+            ("/?AWSAccessKeyId=a", vec![("authorization", "AWS a:b")]),
+            ("/?X-Amz-Algorithm=AWS4-HMAC-SHA256&Signature=a", vec![]),
+            ("/", vec![("authorization", V4), ("authorization", V4)]),
+        ] {
+            assert!(matches!(claim(&head(uri, &headers)), Err(AuthError::MultipleMechanisms)), "{uri}");
+        }
+    }
+
+    #[test]
+    fn broken_authorization_headers_are_refused_for_what_they_are() {
+        let dated = |authorization| head("/", &[("authorization", authorization), ("x-amz-date", "20260115T083000Z")]);
+        for authorization in ["", "AWS", "AWS4-HMAC-SHA256", "Bearer x", "OSS a:b", "AWS4-ECDSA-P256-SHA256 Credential=a"] {
+            assert!(matches!(claim(&dated(authorization)), Err(AuthError::UnsupportedScheme)), "{authorization}");
+        }
+        for (authorization, part) in [
+            ("AWS4-HMAC-SHA256 ,", "three components"),
+            ("AWS4-HMAC-SHA256 x", "component \"x\" is malformed"),
+            ("AWS4-HMAC-SHA256 SignedHeaders=host,Signature=00", "missing Credential."),
+            ("AWS4-HMAC-SHA256 Credential=ak/20260115/r/s3/aws4_request,Signature=00", "missing SignedHeaders."),
+            ("AWS4-HMAC-SHA256 Credential=ak/20260115/r/s3/aws4_request,SignedHeaders=host", "missing Signature."),
+            ("AWS4-HMAC-SHA256 Credential=ak/20260114/r/s3/aws4_request,SignedHeaders=host,Signature=00", "Invalid credential date"),
+        ] {
+            let refusal = claim(&dated(authorization));
+            assert!(
+                matches!(&refusal, Err(AuthError::HeaderMalformed(message))
+                    if message.starts_with("The authorization header is malformed; ") && message.contains(part)),
+                "{authorization}: {refusal:?}"
+            );
+        }
+        assert!(matches!(claim(&head("/", &[("authorization", V4)])), Err(AuthError::DateMissing)));
+    }
+
+    #[test]
+    fn broken_presigned_queries_are_refused_in_aws_words() {
+        let query = |credential: &str, date: &str, expires: &str| {
+            format!(
+                "/?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={credential}&X-Amz-Date={date}&X-Amz-Expires={expires}\
+                 &X-Amz-SignedHeaders=host&X-Amz-Signature=00"
+            )
+        };
+        let credential = "ak/20260115/r/s3/aws4_request";
+        for (uri, part) in [
+            ("/?X-Amz-Signature=00".to_owned(), "requires the X-Amz-Algorithm, X-Amz-Credential"),
+            (query("ak", "20260115T083000Z", "1"), "Error parsing the X-Amz-Credential parameter; the Credential is mal-formed"),
+            (query(credential, "2026-01-15", "1"), "ISO8601 Long Format"),
+            (query(credential, "20260116T083000Z", "1"), "not the same as X-Amz-Date: \"20260116T083000Z\""),
+            (query(credential, "20260115T083000Z", "x"), "X-Amz-Expires should be a number"),
+        ] {
+            let refusal = claim(&head(&uri, &[]));
+            assert!(matches!(&refusal, Err(AuthError::QueryMalformed(message)) if message.contains(part)), "{uri}: {refusal:?}");
+        }
+    }
+
+    #[test]
+    fn a_missing_payload_word_means_the_hash_of_nothing_only_without_a_body() {
+        let dated = [("authorization", V4), ("x-amz-date", "20260115T083000Z")];
+        assert!(claim(&head("/", &dated)).is_ok());
+        assert!(claim(&head("/", &[&dated[..], &[("content-length", "0")]].concat())).is_ok());
+        for body in [("content-length", "1"), ("transfer-encoding", "chunked")] {
+            let refusal = claim(&head("/", &[&dated[..], &[body]].concat()));
+            assert!(matches!(refusal, Err(AuthError::PayloadHashInvalid(_))), "{refusal:?}");
+        }
+    }
+
+    #[test]
+    fn anonymous_bodies_may_be_framed_but_not_signed() {
+        let payload = |headers: &[(&str, &str)]| anonymous_payload(&head("/", headers));
+        assert_eq!(payload(&[]), Ok(Payload::Unsigned));
+        assert!(matches!(payload(&[("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER")]), Ok(Payload::Chunked(_))));
+        assert!(matches!(
+            payload(&[("content-encoding", "gzip, aws-chunked"), ("x-amz-trailer", "x-amz-checksum-crc32")]),
+            Ok(Payload::Chunked(_))
+        ));
+        assert!(payload(&[("x-amz-content-sha256", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD")]).is_err());
+    }
+
+    proptest! {
+        /// Whatever the header or query holds, claiming and verifying answer instead of panicking.
+        #[test]
+        fn claiming_never_panics(
+            authorization in "(AWS4-HMAC-SHA256 |AWS )?(Credential=|SignedHeaders=|Signature=|[ -~]|,|;|/|:){0,40}",
+            date in "(20260115T083000Z|[ -~]{0,30})",
+            query in "(X-Amz-(Algorithm=AWS4-HMAC-SHA256|Credential=a/20260115/r/s3/aws4_request|Date=20260115T083000Z|Expires=[0-9-]{0,25}|SignedHeaders=[a-z;%]{0,9}|Signature=[0-9a-f]{0,4})&|Signature=a&|AWSAccessKeyId=%[0-9a-f]{0,3}&|Expires=[0-9-]{0,22}&){0,8}",
+            now in any::<i64>(),
+            signed_in_query in any::<bool>(),
+        ) {
+            let uri = if signed_in_query { format!("/b/%k?{query}") } else { "/b/k".to_owned() };
+            let mut request = http::Request::builder().uri(uri).header("x-amz-date", date);
+            if !signed_in_query {
+                request = request.header("authorization", authorization);
+            }
+            let parts = request.body(()).unwrap().into_parts().0;
+            if let Ok(Claim::Signed(signed)) = claim(&parts) {
+                prop_assert!(signed.verify(&parts, Some("b"), "secret", Timestamp::from_millis(now)).is_err());
+            }
+        }
     }
 }
