@@ -1,5 +1,5 @@
 //! What tests share: conformance suites, faulty wrappers, a raw-socket client.
 
-pub mod kv_suite;
 pub mod blob_suite;
 pub mod faulty;
+pub mod kv_suite;
