@@ -102,6 +102,13 @@ pub fn manifest(manifest: ManifestId) -> Range<Vec<u8>> {
     prefixed(join(b'M', &[&manifest.0]))
 }
 
+/// Manifest and chunk number of a chunk row's key; `None` when it is none.
+#[must_use]
+pub fn manifest_chunk_of(row: &[u8]) -> Option<(ManifestId, u32)> {
+    let row: &[u8; 20] = row.strip_prefix(b"M")?.try_into().ok()?;
+    Some((ManifestId(row[..16].try_into().ok()?), u32::from_be_bytes(row[16..].try_into().ok()?)))
+}
+
 /// The row of an open upload.
 #[must_use]
 pub fn upload(bucket: BucketId, key: &ObjectKey, upload: &UploadId) -> Vec<u8> {
@@ -173,6 +180,12 @@ pub fn part_of(row: &[u8]) -> Option<(UploadId, PartNumber, Revision)> {
     let upload = UploadId::from_bytes(row[..16].try_into().ok()?);
     let number = PartNumber::new(u64::from(u16::from_be_bytes(row[16..18].try_into().ok()?)))?;
     Some((upload, number, Revision(u64::from_be_bytes(row[18..].try_into().ok()?))))
+}
+
+/// The upload of a `C` row's key; `None` when it is none.
+#[must_use]
+pub fn completed_of(row: &[u8]) -> Option<UploadId> {
+    Some(UploadId::from_bytes(row.strip_prefix(b"C")?.try_into().ok()?))
 }
 
 /// What a completed upload leaves for replays.
@@ -409,9 +422,10 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_can_be_asked_for_their_key(row in vec(any::<u8>(), 0..40), table in prop::sample::select(b"BOUPLD".to_vec())) {
+        fn any_bytes_can_be_asked_for_their_key(row in vec(any::<u8>(), 0..40), table in prop::sample::select(b"BOUPLDMC".to_vec())) {
             let row = [&[table], row.as_slice()].concat();
             let _ = (bucket_of(&row), object_key_of(&row), upload_of(&row), part_of(&row), blob_of(&row));
+            let _ = (manifest_chunk_of(&row), completed_of(&row));
         }
 
         #[test]
@@ -467,6 +481,20 @@ mod tests {
             }
         }
         assert!(todo(at(5), 2) > todo(at(5), 1) && todo(at(6), 0) > todo(at(5), u64::MAX));
+    }
+
+    #[test]
+    fn row_keys_tell_what_they_were_made_of() {
+        let upload_id = UploadId::from_bytes([9; 16]);
+        assert_eq!(completed_of(&completed(&upload_id)), Some(upload_id));
+        assert_eq!(manifest_chunk_of(&manifest_chunk(ManifestId([8; 16]), 7)), Some((ManifestId([8; 16]), 7)));
+        assert_eq!(blob_of(&blob(BlobId([7; 16]))), Some(BlobId([7; 16])));
+        assert_eq!(blob_of(&inline_data(BlobId([7; 16]))), Some(BlobId([7; 16])));
+        for short in
+            [completed_of(b"C123").is_some(), manifest_chunk_of(b"M123").is_some(), blob_of(b"L123").is_some(), blob_of(b"").is_some()]
+        {
+            assert!(!short);
+        }
     }
 
     /// The layout is on disk: these bytes never change.

@@ -25,6 +25,7 @@ mod list_uploads;
 mod multipart;
 mod object_attributes;
 mod object_tagging;
+mod pages;
 mod publish;
 mod put_object;
 mod readers;

@@ -1,0 +1,124 @@
+//! What operators ask: open uploads, and whether every record has its bytes.
+
+mod census;
+#[cfg(test)]
+pub(super) mod fixture;
+mod names;
+mod scrub;
+#[cfg(test)]
+mod tests;
+
+use super::{Gateway, OpenUpload, VerifyReport, gateway::decode, pages::Pages};
+use crate::{
+    meta::{
+        keys,
+        record::{BucketRecord, PartRecord, UploadRecord},
+    },
+    model::{Bucket, Failure, ObjectKey, UploadId},
+};
+use census::Census;
+use scrub::Scrub;
+use std::time::Duration;
+
+/// Counts of a busy store never add up in one go: what does not is counted again so often before it is a problem.
+const RECOUNTS_MAX: usize = 3;
+
+/// How long what was under way at one count gets to settle before the next.
+const SETTLE_TIME: Duration = Duration::from_secs(1);
+
+/// Problems told at most; a store with more of them needs no longer list.
+const PROBLEMS_MAX: usize = 10_000;
+
+impl Gateway {
+    /// The open uploads of all buckets, by bucket and key, oldest first within a key, up to `count_max`.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub async fn open_uploads(&self, count_max: usize) -> Result<Vec<OpenUpload>, Failure> {
+        let mut open = Vec::new();
+        let mut buckets = Pages::new(keys::table(b'B'));
+        while let Some(page) = buckets.next(self).await? {
+            for (row, value) in &page {
+                let Some(bucket) = keys::bucket_of(row) else { continue };
+                let record: BucketRecord = decode(value)?;
+                let mut uploads = Pages::new(keys::uploads(record.id));
+                while let Some(page) = uploads.next(self).await? {
+                    for (row, value) in &page {
+                        if open.len() == count_max {
+                            return Ok(open);
+                        }
+                        let Some((_, key, upload_id)) = keys::upload_of(row) else { continue };
+                        open.push(self.open_upload_summary(&bucket, key, upload_id, &decode(value)?).await?);
+                    }
+                }
+            }
+        }
+        Ok(open)
+    }
+
+    async fn open_upload_summary(
+        &self,
+        bucket: &Bucket,
+        key: ObjectKey,
+        upload_id: UploadId,
+        record: &UploadRecord,
+    ) -> Result<OpenUpload, Failure> {
+        let mut summary = OpenUpload {
+            bucket: bucket.clone(),
+            key,
+            upload_id,
+            initiated: record.initiated,
+            last_activity: record.initiated,
+            part_count: 0,
+            bytes_held: 0,
+        };
+        let mut last_number = None;
+        let mut parts = Pages::new(keys::parts(&upload_id));
+        while let Some(page) = parts.next(self).await? {
+            for (row, value) in &page {
+                let Some((_, number, _)) = keys::part_of(row) else { continue };
+                let part: PartRecord = decode(value)?;
+                // The revisions of a number are neighbours.
+                if last_number.replace(number) != Some(number) {
+                    summary.part_count += 1;
+                }
+                summary.bytes_held = summary.bytes_held.saturating_add(part.size);
+                summary.last_activity = summary.last_activity.max(part.last_modified);
+            }
+        }
+        Ok(summary)
+    }
+
+    /// Checks that every record has its bytes with the right digest and that no bytes are orphaned.
+    ///
+    /// May run while requests are served: what changes meanwhile is looked at again before it is called
+    /// a problem. Reads every byte once, and keeps a few dozen bytes of memory per blob.
+    ///
+    /// # Errors
+    /// When the stores cannot be read at all.
+    pub async fn verify(&self) -> Result<VerifyReport, Failure> {
+        self.verify_settling(SETTLE_TIME).await
+    }
+
+    async fn verify_settling(&self, settle_time: Duration) -> Result<VerifyReport, Failure> {
+        let mut census = Census::take(self).await?;
+        let scrub = Scrub::run(self, census.names()).await?;
+        let mut problems = census.problems();
+        for _ in 0..RECOUNTS_MAX {
+            if problems.is_empty() {
+                break;
+            }
+            tokio::time::sleep(settle_time).await;
+            census = Census::take(self).await?;
+            let again = census.problems();
+            problems.retain(|problem| again.contains(problem));
+        }
+        problems.extend(scrub.problems);
+        Ok(VerifyReport {
+            records: census.records,
+            blobs: scrub.blobs,
+            bytes: scrub.bytes,
+            problems: problems.into_iter().take(PROBLEMS_MAX).collect(),
+        })
+    }
+}
