@@ -30,6 +30,7 @@ pub async fn run(fresh: impl Fn() -> Open) {
     a_deleted_blob_is_missing(&fresh()()).await;
     a_read_survives_the_delete(&fresh()()).await;
     stagings_do_not_mix(&fresh()()).await;
+    blobs_are_sealed_side_by_side(&fresh()()).await;
     a_restart_reports_what_was_not_confirmed(&fresh()).await;
     a_scan_is_in_order_and_in_pages(&fresh()()).await;
 }
@@ -237,6 +238,22 @@ async fn stagings_do_not_mix(store: &Arc<dyn BlobStore>) {
     for (number, expected) in (0..).zip(expected) {
         assert!(read(&**store, id(number), 0..300_000).await.expect("reads") == expected);
     }
+}
+
+/// Neighbours in every sense: the local store keeps them in one directory, which all of them find missing.
+async fn blobs_are_sealed_side_by_side(store: &Arc<dyn BlobStore>) {
+    let ids: Vec<BlobId> = (0..32).map(|number| BlobId([number, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1])).collect();
+    let writes = ids.iter().map(|&blob| {
+        let store = Arc::clone(store);
+        tokio::spawn(async move { write(&*store, blob, &bytes(u64::from(blob.0[0]), 70_000), 30_000).await })
+    });
+    for written in futures_util::future::join_all(writes).await {
+        written.expect("does not panic").expect("writes");
+    }
+    for &blob in &ids {
+        assert!(read(&**store, blob, 0..70_000).await.expect("reads") == bytes(u64::from(blob.0[0]), 70_000), "{blob}");
+    }
+    assert_eq!(store.scan(None, 100).await, Ok(ids));
 }
 
 async fn a_restart_reports_what_was_not_confirmed(open: &Open) {

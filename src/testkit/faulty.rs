@@ -6,7 +6,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::{StreamExt as _, future, stream};
+use futures_util::{StreamExt as _, stream};
 use std::sync::{
     Arc, Mutex, PoisonError,
     atomic::{AtomicBool, Ordering},
@@ -117,15 +117,16 @@ impl BlobStore for FaultyBlobs {
     async fn read(&self, blob: BlobId, range: ByteRange) -> Result<BlobStream, BlobError> {
         self.faults.step(BlobStep::Read)?;
         let pieces = self.inner.read(blob, range).await?;
-        let faults = Arc::clone(&self.faults);
-        let pieces = pieces.map(move |piece| faults.step(BlobStep::Piece).and(piece));
-        // After an error the next poll ends the stream: whatever the inner one still has must not follow a gap.
-        let until_error = pieces.scan(false, |failed, piece| {
-            let ended = *failed;
-            *failed = piece.is_err();
-            future::ready((!ended).then_some(piece))
+        // What the inner stream still has must not follow an error, so it is dropped then.
+        let source = Some((pieces, Arc::clone(&self.faults)));
+        let pieces = stream::unfold(source, |source| async move {
+            let (mut pieces, faults) = source?;
+            let piece = pieces.next().await?;
+            let piece = faults.step(BlobStep::Piece).and(piece);
+            let rest = piece.is_ok().then_some((pieces, faults));
+            Some((piece, rest))
         });
-        Ok(until_error.chain(stream::empty()).boxed())
+        Ok(pieces.boxed())
     }
 
     async fn verify(&self, blob: BlobId) -> Result<u64, BlobError> {

@@ -41,6 +41,8 @@ impl Directory {
     /// Creates what is missing. Also returns the lock, which keeps other processes out as long as it lives.
     pub(super) fn open(root: &Path, sync: bool) -> Result<(Self, File), BlobError> {
         let failed = |error: io::Error| io_error(&format!("opening the blob directory {}", root.display()), &error);
+        let root = &std::path::absolute(root).map_err(failed)?;
+        let missing = root.ancestors().take_while(|path| !path.exists()).count();
         let directory =
             Self { staging: root.join("staging"), data: root.join("data"), sync, health: Health::default(), durable: Mutex::default() };
         fs::create_dir_all(root).map_err(failed)?;
@@ -50,9 +52,14 @@ impl Directory {
             create_directory(path).map_err(failed)?;
         }
         if sync {
-            sync_directory(root).map_err(failed)?;
-            let parent = root.canonicalize().map_err(failed)?;
-            parent.parent().map_or(Ok(()), sync_directory).map_err(failed)?;
+            // Each directory holds the name of the one below it, and those that were missing are new.
+            for path in root.ancestors().take(missing + 2) {
+                match sync_directory(path) {
+                    // A parent that we may not read was made by somebody else, who had to sync it.
+                    Err(error) if path != root && error.kind() == io::ErrorKind::PermissionDenied => {}
+                    result => result.map_err(failed)?,
+                }
+            }
         }
         Ok((directory, lock))
     }
@@ -164,7 +171,12 @@ impl Directory {
     }
 
     fn sync_directory(&self, path: &Path) -> Result<(), BlobError> {
-        if self.sync { self.health.judge("syncing a blob directory", sync_directory(path)) } else { Ok(()) }
+        if !self.sync {
+            return Ok(());
+        }
+        // Too many open files is no failed sync: the blob is not sealed, but nothing else is in doubt.
+        let directory = File::open(path).map_err(|error| io_error("opening a blob directory", &error))?;
+        self.health.judge("syncing a blob directory", directory.sync_all())
     }
 
     fn is_durable(&self, fan_out: FanOut) -> bool {

@@ -29,7 +29,7 @@ impl Health {
     pub(super) fn judge(&self, step: &str, result: io::Result<()>) -> Result<(), BlobError> {
         result.map_err(|error| {
             if !self.read_only.swap(true, Ordering::AcqRel) {
-                tracing::error!(step, %error, "the blob store is read-only from now on: a sync failed");
+                tracing::error!(step, %error, "the blob store is read-only from now on: bytes may not have reached the disk");
             }
             BlobError::ReadOnly
         })

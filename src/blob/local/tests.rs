@@ -210,6 +210,17 @@ async fn a_directory_is_used_by_one_store_at_a_time() {
 }
 
 #[tokio::test]
+async fn opening_creates_the_directories_that_are_missing() {
+    let root = TempDir::new().unwrap();
+    let path = root.path().join("not/there/yet");
+    let store = LocalBlobs::open(&path, LocalSettings::default()).expect("opens");
+    write(&store, id(1), &bytes(1, 10), 10).await.unwrap();
+    drop(store);
+    let store = LocalBlobs::open(&path, LocalSettings::default()).expect("opens again");
+    assert_eq!(store.verify(id(1)).await, Ok(10));
+}
+
+#[tokio::test]
 async fn dropping_a_staging_removes_its_file() {
     let root = TempDir::new().unwrap();
     let store = open(&root);
