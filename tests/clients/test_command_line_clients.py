@@ -1,12 +1,12 @@
 """The command-line clients people already have: aws-cli, s5cmd, rclone, s3cmd. Each runs one story."""
 
-import json
 import os
 import re
 import signal
 import subprocess
 import time
 
+import boto3
 import pytest
 
 from harness import ACCESS_KEY, GIB, MIB, SECRET_KEY, file_of, payload, sha256, sha256_of_file
@@ -95,7 +95,7 @@ def test_s5cmd_scenario(server, bucket, environment, tmp_path):
 
     source = file_of(tmp_path / "source", 60 * MIB + 3)
     s5cmd("cp", "--part-size", "5", source, f"s3://{bucket}/dir/big file+ü")
-    assert "dir/big file+ü" in s5cmd("ls", f"s3://{bucket}/dir/*")
+    assert s5cmd("ls", f"s3://{bucket}/dir/*").endswith(f" {60 * MIB + 3}  big file+ü\n")
     assert "DIR" in s5cmd("ls", f"s3://{bucket}/")
     s5cmd("cp", f"s3://{bucket}/dir/big file+ü", tmp_path / "down")
     assert sha256_of_file(tmp_path / "down") == sha256_of_file(source)
@@ -125,15 +125,13 @@ def test_rclone_scenario(server, bucket, environment, tmp_path):
     (tree / "empty").write_bytes(b"")
     rclone("copy", tree, f"p:{bucket}/t")
     rclone("check", "--download", tree, f"p:{bucket}/t")
-    assert sorted(json.loads(line)["Path"] if False else line for line in rclone("lsf", "-R", f"p:{bucket}/t").stdout.splitlines()) == [
-        "big", "empty", "sub dir/", "sub dir/small ü+%"
-    ]
+    assert sorted(rclone("lsf", "-R", f"p:{bucket}/t").stdout.splitlines()) == ["big", "empty", "sub dir/", "sub dir/small ü+%"]
     rclone("copy", f"p:{bucket}/t", tmp_path / "down")
     assert sha256_of_file(tmp_path / "down/big") == sha256_of_file(tree / "big")
     rclone("copyto", f"p:{bucket}/t/big", f"p:{bucket}/copy", extra={"RCLONE_S3_COPY_CUTOFF": "50M"})
     rclone("touch", "--timestamp", "2020-01-01T00:00:00", f"p:{bucket}/copy")
     assert "2020-01-01" in rclone("lsl", f"p:{bucket}/copy").stdout
-    assert rclone("cat", "--offset", "100", "--count", "7", f"p:{bucket}/t/sub dir/small ü+%", check=False).returncode == 0
+    assert rclone("cat", "--offset", "1", "--count", "3", f"p:{bucket}/t/sub dir/small ü+%").stdout == "mal"
     rclone("delete", f"p:{bucket}")
     assert rclone("lsf", "-R", "--files-only", f"p:{bucket}").stdout == ""
     # Old installations still sign with version 2.
@@ -162,8 +160,6 @@ def test_s3cmd_scenario(server, bucket, environment, tmp_path, signature):
     # Interrupted and resumed: two of the parts are there, s3cmd sends the others.
     with open(source, "rb") as file:
         first = file.read(15 * MIB)
-    import boto3
-
     boto = boto3.client("s3", endpoint_url=server.endpoint, aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY, region_name="us-east-1")
     upload = boto.create_multipart_upload(Bucket=bucket, Key="resumed")["UploadId"]
     boto.upload_part(Bucket=bucket, Key="resumed", UploadId=upload, PartNumber=1, Body=first)

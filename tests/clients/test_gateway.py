@@ -4,9 +4,7 @@ import concurrent.futures
 import hashlib
 import http.client
 import json
-import os
 import signal
-import subprocess
 import threading
 import time
 
