@@ -58,6 +58,9 @@ def test_flat_keys_coexist(s3, bucket):
     assert listed == sorted(keys, key=lambda key: key.encode())
     for key in keys:
         assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == key.encode()
+    # botocore's XML parser cannot read the control character that a verbose answer would name.
+    assert "Errors" not in s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "\u0001"}], "Quiet": True})
+    keys.remove("\u0001")
     answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": key} for key in keys]})
     assert len(answer["Deleted"]) == len(keys) and "Errors" not in answer
     assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
@@ -322,7 +325,7 @@ def test_cors_lets_browsers_upload(s3, bucket, server):
     assert answer.headers["Access-Control-Allow-Origin"] == "https://app.example.com"
     assert "PUT" in answer.headers["Access-Control-Allow-Methods"]
     url = s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "k"})
-    answer = send("PUT", url, origin, b"from a page")
+    answer = send("PUT", url, origin | {"Content-Type": ""}, b"from a page")
     assert answer.headers["ETag"] and answer.headers["Access-Control-Expose-Headers"] == "ETag"
     with pytest.raises(urllib.error.HTTPError) as refused:
         send("OPTIONS", f"{server.endpoint}/{bucket}/k", preflight | {"Origin": "https://evil.example"})

@@ -30,7 +30,7 @@ def test_aws_cli_scenario(server, bucket, environment, tmp_path):
     aws("s3", "cp", f"s3://{bucket}/dir/big file+ü", f"s3://{bucket}/copy")
     aws("s3", "mv", f"s3://{bucket}/copy", f"s3://{bucket}/moved")
     listed = aws("s3", "ls", "--recursive", f"s3://{bucket}").stdout
-    assert re.findall(r"\d+ (\S.*)$", listed, re.MULTILINE) == ["dir/big file+ü", "moved"]
+    assert re.findall(r"^\S+ \S+ +\d+ (.*)$", listed, re.MULTILINE) == ["dir/big file+ü", "moved"]
     assert "PRE dir/" in aws("s3", "ls", f"s3://{bucket}").stdout
     aws("s3api", "get-object", "--bucket", bucket, "--key", "moved", "--range", "bytes=8388600-8388620", tmp_path / "range")
     with open(source, "rb") as file:
@@ -135,8 +135,9 @@ def test_rclone_scenario(server, bucket, environment, tmp_path):
     rclone("delete", f"p:{bucket}")
     assert rclone("lsf", "-R", "--files-only", f"p:{bucket}").stdout == ""
     # Old installations still sign with version 2.
-    rclone("copyto", tree / "sub dir/small ü+%", f"p:{bucket}/v2", extra={"RCLONE_S3_V2_AUTH": "true"})
-    assert rclone("cat", f"p:{bucket}/v2", extra={"RCLONE_S3_V2_AUTH": "true"}).stdout == "small"
+    old = {"RCLONE_S3_V2_AUTH": "true", "RCLONE_CONFIG_P_ACCESS_KEY_ID": ACCESS_KEY, "RCLONE_CONFIG_P_SECRET_ACCESS_KEY": SECRET_KEY}
+    rclone("copyto", tree / "sub dir/small ü+%", f"p:{bucket}/v2", extra=old)
+    assert rclone("cat", f"p:{bucket}/v2", extra=old).stdout == "small"
 
 
 @pytest.mark.parametrize("signature", [(), ("--signature-v2",)], ids=["v4", "v2"])
