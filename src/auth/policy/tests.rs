@@ -1,0 +1,219 @@
+//! The decision, as tables.
+
+use super::*;
+use crate::model::{CreateBucket, DeleteObject, DeleteObjects, Directive, ListBuckets, ListObjects, ObjectKey, PutObject, Tags};
+
+fn bucket() -> Bucket {
+    Bucket::new("bkt").unwrap()
+}
+
+fn object(key: &str) -> ObjectRef {
+    ObjectRef { bucket: bucket(), key: ObjectKey::new(key).unwrap() }
+}
+
+fn key_of(account: &str) -> Caller {
+    Caller::Key { access_key: format!("{account}-key"), account: Account(account.to_owned()) }
+}
+
+fn delete(key: &str) -> Operation {
+    Operation::DeleteObject(DeleteObject { object: object(key), if_match: None })
+}
+
+fn put(tags: Tags) -> Operation {
+    let attributes = crate::model::Attributes { tags, ..Default::default() };
+    Operation::PutObject(PutObject { object: object("k"), attributes, conditions: Default::default(), claims: Default::default() })
+}
+
+fn list(prefix: &str) -> Operation {
+    let prefix = prefix.to_owned();
+    Operation::ListObjects(ListObjects { bucket: bucket(), prefix, delimiter: String::new(), after: None, count_max: 1000 })
+}
+
+/// Decides for a bucket of alice's.
+fn decide(caller: &Caller, key_policy: Option<&str>, bucket_policy: Option<&str>, operation: &Operation) -> bool {
+    let alice = Account("alice".to_owned());
+    let grounds = Grounds { caller, key_policy, bucket_owner: Some(&alice), bucket_policy, context: &[] };
+    allows(&grounds, operation)
+}
+
+const ALLOW_ALL: &str = r#"{"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
+const DENY_ALL: &str = r#"{"Statement":{"Effect":"Deny","Action":"s3:*","Resource":"*"}}"#;
+const ALLOW_OTHER: &str = r#"{"Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::other/*"}}"#;
+const BUCKET_ALLOW: &str =
+    r#"{"Statement":{"Effect":"Allow","Principal":"*","Action":"s3:DELETE*","Resource":["arn:aws:s3:::bkt/*","arn:aws:s3:::bkt"]}}"#;
+const BUCKET_DENY: &str =
+    r#"{"Statement":{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":["arn:aws:s3:::bkt/*","arn:aws:s3:::bkt"]}}"#;
+const BUCKET_BOB: &str =
+    r#"{"Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::bob:root"},"Action":"s3:*","Resource":"arn:aws:s3:::bkt/*"}}"#;
+
+#[test]
+fn key_and_bucket_policies_decide_together() {
+    let (root, alice, bob, nobody) = (key_of("root"), key_of("alice"), key_of("bob"), Caller::Anonymous);
+    for (case, caller, key_policy, bucket_policy, expected) in [
+        ("root may do everything", &root, None, Some(BUCKET_DENY), true),
+        ("a narrowed root key only what its policy allows", &root, Some(ALLOW_OTHER), Some(BUCKET_ALLOW), false),
+        ("a narrowed root key what its policy allows", &root, Some(ALLOW_ALL), Some(BUCKET_DENY), true),
+        ("an owner without policies", &alice, None, None, true),
+        ("an owner whose key's policy is silent", &alice, Some(ALLOW_OTHER), None, false),
+        ("an owner whom only the bucket's policy allows", &alice, Some(ALLOW_OTHER), Some(BUCKET_ALLOW), true),
+        ("an owner whom the key's policy denies", &alice, Some(DENY_ALL), Some(BUCKET_ALLOW), false),
+        ("an owner whom the bucket's policy denies", &alice, None, Some(BUCKET_DENY), false),
+        ("another account without policies", &bob, None, None, false),
+        ("another account whom the bucket's policy allows", &bob, None, Some(BUCKET_ALLOW), true),
+        ("another account that is named", &bob, Some(ALLOW_ALL), Some(BUCKET_BOB), true),
+        ("another account whom only the bucket's policy allows", &bob, Some(ALLOW_OTHER), Some(BUCKET_ALLOW), false),
+        ("another account whom only its key's policy allows", &bob, Some(ALLOW_ALL), None, false),
+        ("another account than the one named", &key_of("carol"), None, Some(BUCKET_BOB), false),
+        ("nobody without policies", &nobody, None, None, false),
+        ("nobody whom the bucket's policy allows", &nobody, None, Some(BUCKET_ALLOW), true),
+        ("nobody when an account is named", &nobody, None, Some(BUCKET_BOB), false),
+        ("nobody whom the bucket's policy denies", &nobody, None, Some(BUCKET_DENY), false),
+        ("a broken key policy allows nothing", &alice, Some("{"), Some(BUCKET_ALLOW), false),
+        ("a broken bucket policy allows nothing", &alice, None, Some("{"), false),
+    ] {
+        assert_eq!(decide(caller, key_policy, bucket_policy, &delete("k")), expected, "{case}");
+    }
+}
+
+#[test]
+fn an_owner_cannot_be_locked_out_of_the_buckets_policy() {
+    let alice = key_of("alice");
+    for operation in
+        [Operation::GetBucketPolicy(bucket()), Operation::PutBucketPolicy(bucket(), String::new()), Operation::DeleteBucketPolicy(bucket())]
+    {
+        assert!(decide(&alice, None, Some(BUCKET_DENY), &operation), "{operation:?}");
+        assert!(decide(&alice, None, Some("{"), &operation), "{operation:?}");
+        assert!(!decide(&alice, Some(DENY_ALL), None, &operation), "{operation:?}");
+        assert!(!decide(&key_of("bob"), None, Some(BUCKET_DENY), &operation), "{operation:?}");
+    }
+    assert!(!decide(&alice, None, Some(BUCKET_DENY), &Operation::GetBucketPolicyStatus(bucket())));
+}
+
+#[test]
+fn a_bucket_that_is_not_there_is_no_secret_to_signed_callers() {
+    let decide = |caller: &Caller, key_policy, operation: &Operation| {
+        allows(&Grounds { caller, key_policy, bucket_owner: None, bucket_policy: None, context: &[] }, operation)
+    };
+    let create = Operation::CreateBucket(CreateBucket { bucket: bucket(), location: None });
+    let listing = Operation::ListBuckets(ListBuckets { prefix: String::new(), after: None, count_max: 1 });
+    for operation in [&create, &listing, &delete("k")] {
+        assert!(decide(&key_of("bob"), None, operation), "{operation:?}");
+        assert!(decide(&key_of("bob"), Some(ALLOW_ALL), operation), "{operation:?}");
+        assert!(!decide(&key_of("bob"), Some(ALLOW_OTHER), operation), "{operation:?}");
+        assert!(!decide(&Caller::Anonymous, None, operation), "{operation:?}");
+    }
+}
+
+#[test]
+fn creating_a_bucket_that_is_somebody_elses_is_no_matter_of_permission() {
+    let create = Operation::CreateBucket(CreateBucket { bucket: bucket(), location: None });
+    assert!(decide(&key_of("bob"), None, Some(BUCKET_DENY), &create));
+}
+
+#[test]
+fn writing_tags_needs_a_permission_of_its_own() {
+    let alice = key_of("alice");
+    let put_only = r#"{"Statement":{"Effect":"Allow","Action":"s3:PutObject","Resource":"arn:aws:s3:::bkt/*"}}"#;
+    let tags = Tags(vec![("a".to_owned(), "b".to_owned())]);
+    assert!(decide(&alice, Some(put_only), None, &put(Tags::default())));
+    assert!(!decide(&alice, Some(put_only), None, &put(tags.clone())));
+    assert!(decide(&alice, Some(ALLOW_ALL), None, &put(tags)));
+}
+
+#[test]
+fn deletes_in_a_batch_are_judged_key_by_key() {
+    let alice = key_of("alice");
+    let policy = r#"{"Statement":[{"Effect":"Allow","Action":"s3:DeleteObject","Resource":"arn:aws:s3:::bkt/tmp/*"}]}"#;
+    let owner = Account("alice".to_owned());
+    let grounds = Grounds { caller: &alice, key_policy: Some(policy), bucket_owner: Some(&owner), bucket_policy: None, context: &[] };
+    assert!(allows_delete(&grounds, &object("tmp/a")));
+    assert!(!allows_delete(&grounds, &object("a")));
+    let batch = |key| Operation::DeleteObjects(DeleteObjects { bucket: bucket(), objects: vec![(ObjectKey::new(key).unwrap(), None)] });
+    assert!(allows(&grounds, &batch("a")));
+    let public = Some(r#"{"Statement":{"Effect":"Allow","Principal":"*","Action":"s3:DeleteObject","Resource":"arn:aws:s3:::bkt/tmp/*"}}"#);
+    assert!(decide(&Caller::Anonymous, None, public, &batch("tmp/a")));
+    assert!(!decide(&Caller::Anonymous, None, public, &batch("a")));
+}
+
+#[test]
+fn listings_are_judged_by_their_prefix() {
+    let alice = key_of("alice");
+    let policy = r#"{"Statement":{"Effect":"Allow","Action":"s3:ListBucket","Resource":"arn:aws:s3:::bkt",
+        "Condition":{"StringLike":{"s3:prefix":"home/*"},"NumericLessThanEquals":{"s3:max-keys":"1000"}}}}"#;
+    assert!(decide(&alice, Some(policy), None, &list("home/a")));
+    assert!(!decide(&alice, Some(policy), None, &list("")));
+    // HeadBucket needs the same action but has no prefix.
+    assert!(!decide(&alice, Some(policy), None, &Operation::HeadBucket(bucket())));
+}
+
+#[test]
+fn conditions_see_what_the_server_knows() {
+    let policy = r#"{"Statement":{"Effect":"Allow","Principal":"*","Action":"s3:DeleteObject","Resource":"arn:aws:s3:::bkt/*",
+        "Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"},"Bool":{"aws:SecureTransport":"true"}}}}"#;
+    let owner = Account("alice".to_owned());
+    let decide = |address: &str, secure: &str| {
+        let context = [("aws:sourceip", address.to_owned()), ("aws:securetransport", secure.to_owned())];
+        let grounds = Grounds {
+            caller: &Caller::Anonymous,
+            key_policy: None,
+            bucket_owner: Some(&owner),
+            bucket_policy: Some(policy),
+            context: &context,
+        };
+        allows(&grounds, &delete("k"))
+    };
+    assert!(decide("10.1.2.3", "true"));
+    assert!(!decide("11.1.2.3", "true"));
+    assert!(!decide("10.1.2.3", "false"));
+}
+
+#[test]
+fn a_copy_needs_its_source_and_its_target() {
+    let source = ObjectRef { bucket: Bucket::new("source").unwrap(), key: ObjectKey::new("s").unwrap() };
+    let copy = Operation::CopyObject(crate::model::CopyObject {
+        source: source.clone(),
+        source_conditions: Default::default(),
+        target: object("k"),
+        conditions: Default::default(),
+        metadata: Directive::Copy,
+        tags: Directive::Copy,
+        storage_class: None,
+        checksum_algorithm: None,
+    });
+    assert_eq!(copy_source(&copy), Some(&source));
+    assert_eq!(copy_source(&delete("k")), None);
+    let (alice, bob) = (key_of("alice"), Account("bob".to_owned()));
+    assert!(decide(&alice, None, None, &copy));
+    let mut grounds = Grounds { caller: &alice, key_policy: None, bucket_owner: Some(&bob), bucket_policy: None, context: &[] };
+    assert!(!allows_source(&grounds, &source));
+    let shared =
+        r#"{"Statement":{"Effect":"Allow","Principal":{"AWS":"alice"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::source/*"}}"#;
+    grounds.bucket_policy = Some(shared);
+    assert!(allows_source(&grounds, &source));
+}
+
+#[test]
+fn public_means_everybody_from_anywhere() {
+    let allow =
+        |rest: &str| format!(r#"{{"Statement":{{"Effect":"Allow",{rest},"Action":"s3:GetObject","Resource":"arn:aws:s3:::bkt/*"}}}}"#);
+    for (document, expected) in [
+        (allow(r#""Principal":"*""#), true),
+        (allow(r#""Principal":{"AWS":["bob","*"]}"#), true),
+        (allow(r#""Principal":"*","Condition":{"StringLike":{"aws:Referer":"http://me/*"}}"#), true),
+        (allow(r#""Principal":"*","Condition":{"IpAddress":{"aws:SourceIp":"0.0.0.0/1"}}"#), true),
+        (allow(r#""Principal":"*","Condition":{"NotIpAddress":{"aws:SourceIp":"10.0.0.0/8"}}"#), true),
+        (allow(r#""Principal":"*","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}"#), false),
+        (allow(r#""Principal":{"AWS":"bob"}"#), false),
+        (BUCKET_DENY.to_owned(), false),
+        ("{".to_owned(), false),
+    ] {
+        assert_eq!(is_public(&document), expected, "{document}");
+    }
+}
+
+#[test]
+fn documents_are_checked_for_where_they_stand() {
+    assert!(validate(ALLOW_ALL).is_ok() && validate(BUCKET_ALLOW).is_err());
+    assert!(validate_bucket_policy(BUCKET_ALLOW, &bucket()).is_ok() && validate_bucket_policy(ALLOW_ALL, &bucket()).is_err());
+    assert!(validate_bucket_policy(BUCKET_ALLOW, &Bucket::new("other").unwrap()).is_err());
+}
