@@ -149,3 +149,31 @@ impl<'a> Batch<'a> {
         if self.writes.is_empty() { Ok(()) } else { self.store.write(self.writes) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The sizes of the batches that commits of these sizes are gathered into.
+    fn batches(sizes_bytes: impl IntoIterator<Item = usize>) -> Vec<usize> {
+        let (sender, mut queue) = mpsc::channel(QUEUE_COMMITS_MAX);
+        for size_bytes in sizes_bytes {
+            let writes = vec![Write::Put(vec![], vec![0; size_bytes].into())];
+            assert!(sender.try_send(Request { checks: vec![], writes, answer: oneshot::channel().0 }).is_ok(), "the queue has room");
+        }
+        let mut batches = vec![];
+        while let Ok(first) = queue.try_recv() {
+            batches.push(gather(first, &mut queue).len());
+        }
+        batches
+    }
+
+    #[test]
+    fn batches_are_bounded_by_count_and_by_bytes() {
+        assert_eq!(batches([1]), [1]);
+        assert_eq!(batches([1; 7]), [7]);
+        assert_eq!(batches([1; BATCH_COMMITS_MAX + 3]), [BATCH_COMMITS_MAX, 3]);
+        assert_eq!(batches([BATCH_BYTES_MAX / 2 + 1; 5]), [2, 2, 1]);
+        assert_eq!(batches([BATCH_BYTES_MAX * 2, 1]), [1, 1]);
+    }
+}

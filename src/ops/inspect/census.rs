@@ -3,6 +3,10 @@
 //! The tables are walked one after the other while the store may change, so one census alone proves
 //! nothing wrong. They are walked in the direction in which references move (a part's become an
 //! object's, an object's move to the to-do list), so that none is missed on its way.
+//!
+//! Two things look wrong and are not, also when no gateway runs: a file without a row that an earlier run
+//! sealed and did not confirm, and a row without a file that only the to-do list still refers to. The
+//! next start settles both.
 
 use super::{
     PROBLEMS_MAX,
@@ -38,12 +42,34 @@ pub(super) struct Census {
     open: HashSet<UploadId>,
     /// The uploads that ended and whose parts are still there, with the revisions that became objects.
     ended: HashMap<UploadId, Vec<(PartNumber, Revision)>>,
-    /// The manifests referred to, and how many chunks they have.
-    manifests: HashMap<ManifestId, usize>,
+    /// The manifests referred to, how many chunks they have, and by whom.
+    manifests: HashMap<ManifestId, (usize, Holder)>,
     /// How many extents refer to a blob file.
-    files: HashMap<BlobId, u32>,
+    files: HashMap<BlobId, Holders>,
     /// How many extents refer to a blob in the index.
-    inline: HashMap<BlobId, u32>,
+    inline: HashMap<BlobId, Holders>,
+}
+
+/// Who refers to an extent.
+#[derive(Clone, Copy)]
+enum Holder {
+    /// An object or a part, which needs the bytes.
+    Lasting,
+    /// The to-do list, which is about to let go of them.
+    Leaving,
+}
+
+/// How many refer to a blob.
+#[derive(Clone, Copy, Default)]
+struct Holders {
+    lasting: u32,
+    leaving: u32,
+}
+
+impl Holders {
+    fn count(self) -> u32 {
+        self.lasting.saturating_add(self.leaving)
+    }
 }
 
 impl Census {
@@ -125,7 +151,7 @@ impl Census {
                 None if census.open.contains(&upload) => {}
                 None => census.note(row, "is of no upload"),
             }
-            census.hold(&part.extents);
+            census.hold(&part.extents, Holder::Lasting);
         })
         .await
     }
@@ -139,7 +165,7 @@ impl Census {
                 census.note(row, "is of no bucket");
             }
             if let Some(object) = census.decode::<ObjectRecord>(row, value) {
-                census.content(row, &object.content);
+                census.content(row, &object.content, Holder::Lasting);
             }
         })
         .await
@@ -147,7 +173,7 @@ impl Census {
 
     async fn walk_todos(&mut self, gateway: &Gateway) -> Result<(), Failure> {
         self.walk(gateway, b'T', |census, row, value| match census.decode::<Todo>(row, value) {
-            Some(Todo::ReleaseContent(content)) => census.content(row, &content),
+            Some(Todo::ReleaseContent(content)) => census.content(row, &content, Holder::Leaving),
             Some(Todo::EndUpload { .. } | Todo::ForgetCompleted(_)) | None => {}
         })
         .await
@@ -156,13 +182,20 @@ impl Census {
     async fn walk_manifests(&mut self, gateway: &Gateway) -> Result<(), Failure> {
         self.walk(gateway, b'M', |census, row, value| {
             let Some((manifest, chunk)) = keys::manifest_chunk_of(row) else { return census.note(row, "is not a chunk's key") };
-            match census.manifests.get(&manifest) {
-                Some(&count) if (chunk as usize) < count => {}
-                Some(&count) => census.note(row, format_args!("is beyond the {count} chunks of its manifest")),
-                None => census.note(row, "is referred to by nothing"),
-            }
+            let holder = match census.manifests.get(&manifest) {
+                Some(&(count, holder)) => {
+                    if chunk as usize >= count {
+                        census.note(row, format_args!("is beyond the {count} chunks of its manifest"));
+                    }
+                    holder
+                }
+                None => {
+                    census.note(row, "is referred to by nothing");
+                    Holder::Lasting
+                }
+            };
             if let Some(chunk) = census.decode::<ManifestChunk>(row, value) {
-                census.hold_parts(&chunk.parts);
+                census.hold_parts(&chunk.parts, holder);
             }
         })
         .await
@@ -170,6 +203,7 @@ impl Census {
 
     /// Compares the `L` rows with the references found and with the files there are.
     async fn walk_files(&mut self, gateway: &Gateway) -> Result<(), Failure> {
+        let unconfirmed = gateway.blobs.unconfirmed().await.map_err(blob_failure)?.into_iter().collect();
         let mut files = Files::new(gateway.blobs.as_ref());
         let mut pages = Pages::new(keys::table(b'L'));
         while let Some(page) = pages.next(gateway).await? {
@@ -180,32 +214,39 @@ impl Census {
                     continue;
                 };
                 while let Some(file) = files.next_below(Some(blob)).await? {
-                    self.note(&keys::blob(file), "there is a file, but no row");
+                    self.file_without_row(file, &unconfirmed);
                 }
-                if !files.take(blob).await? {
+                let found = self.files.remove(&blob).unwrap_or_default();
+                let is_leaving = found.lasting == 0 && found.leaving > 0;
+                if !files.take(blob).await? && !is_leaving {
                     self.note(row, "has no file");
                 }
-                let found = self.files.remove(&blob).unwrap_or(0);
                 if let Some(record) = self.decode::<BlobRecord>(row, value)
-                    && record.holders != found
+                    && record.holders != found.count()
                 {
-                    self.note(row, format_args!("{} holders are recorded, {found} found", record.holders));
+                    self.note(row, format_args!("{} holders are recorded, {} found", record.holders, found.count()));
                 }
             }
         }
         while let Some(file) = files.next_below(None).await? {
-            self.note(&keys::blob(file), "there is a file, but no row");
+            self.file_without_row(file, &unconfirmed);
         }
         for (blob, found) in std::mem::take(&mut self.files) {
-            self.note(&keys::blob(blob), format_args!("there is no row, but {found} holders"));
+            self.note(&keys::blob(blob), format_args!("there is no row, but {} holders", found.count()));
         }
         Ok(())
+    }
+
+    fn file_without_row(&mut self, file: BlobId, unconfirmed: &HashSet<BlobId>) {
+        if !unconfirmed.contains(&file) {
+            self.note(&keys::blob(file), "there is a file, but no row");
+        }
     }
 
     /// Compares the `D` rows with the references found.
     async fn walk_inline_data(&mut self, gateway: &Gateway) -> Result<(), Failure> {
         self.walk(gateway, keys::INLINE_DATA_TABLE, |census, row, _| match keys::blob_of(row) {
-            Some(blob) => match census.inline.remove(&blob) {
+            Some(blob) => match census.inline.remove(&blob).map(Holders::count) {
                 Some(1) => {}
                 Some(found) => census.note(row, format_args!("has {found} holders instead of one")),
                 None => census.note(row, "is referred to by nothing"),
@@ -214,33 +255,37 @@ impl Census {
         })
         .await?;
         for (blob, found) in std::mem::take(&mut self.inline) {
-            self.note(&keys::inline_data(blob), format_args!("there is no row, but {found} holders"));
+            self.note(&keys::inline_data(blob), format_args!("there is no row, but {} holders", found.count()));
         }
         Ok(())
     }
 
-    fn content(&mut self, row: &[u8], content: &Content) {
+    fn content(&mut self, row: &[u8], content: &Content, holder: Holder) {
         match content {
-            Content::Here(parts) => self.hold_parts(parts),
+            Content::Here(parts) => self.hold_parts(parts, holder),
             Content::Manifest { id, chunk_ends } => {
-                if self.manifests.insert(*id, chunk_ends.len()).is_some() {
+                if self.manifests.insert(*id, (chunk_ends.len(), holder)).is_some() {
                     self.note(row, format_args!("shares manifest {} with another", manifest_name(*id)));
                 }
             }
         }
     }
 
-    fn hold_parts(&mut self, parts: &[ManifestPart]) {
-        parts.iter().for_each(|part| self.hold(&part.extents));
+    fn hold_parts(&mut self, parts: &[ManifestPart], holder: Holder) {
+        parts.iter().for_each(|part| self.hold(&part.extents, holder));
     }
 
-    fn hold(&mut self, extents: &[Extent]) {
+    fn hold(&mut self, extents: &[Extent], holder: Holder) {
         for extent in extents {
-            let holders = match extent.place {
+            let blobs = match extent.place {
                 Place::File => &mut self.files,
                 Place::Index => &mut self.inline,
             };
-            let count = holders.entry(extent.blob).or_default();
+            let holders = blobs.entry(extent.blob).or_default();
+            let count = match holder {
+                Holder::Lasting => &mut holders.lasting,
+                Holder::Leaving => &mut holders.leaving,
+            };
             *count = count.saturating_add(1);
         }
     }

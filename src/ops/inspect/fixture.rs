@@ -24,11 +24,14 @@ use std::{
 
 /// Blob files in memory, put there and damaged by the test.
 #[derive(Default)]
-pub(in crate::ops) struct TestBlobs(pub(super) Mutex<BTreeMap<BlobId, Bytes>>);
+pub(in crate::ops) struct TestBlobs {
+    pub(super) files: Mutex<BTreeMap<BlobId, Bytes>>,
+    pub(super) unconfirmed: Mutex<Vec<BlobId>>,
+}
 
 impl TestBlobs {
     fn bytes(&self, blob: BlobId) -> Result<Bytes, BlobError> {
-        self.0.lock().unwrap().get(&blob).cloned().ok_or(BlobError::Missing(blob))
+        self.files.lock().unwrap().get(&blob).cloned().ok_or(BlobError::Missing(blob))
     }
 }
 
@@ -41,7 +44,7 @@ impl BlobStore for TestBlobs {
     async fn confirm(&self, _: BlobId) {}
 
     async fn unconfirmed(&self) -> Result<Vec<BlobId>, BlobError> {
-        Ok(vec![])
+        Ok(self.unconfirmed.lock().unwrap().clone())
     }
 
     async fn read(&self, blob: BlobId, range: ByteRange) -> Result<BlobStream, BlobError> {
@@ -59,13 +62,13 @@ impl BlobStore for TestBlobs {
     }
 
     async fn delete(&self, blob: BlobId) -> Result<(), BlobError> {
-        self.0.lock().unwrap().remove(&blob);
+        self.files.lock().unwrap().remove(&blob);
         Ok(())
     }
 
     async fn scan(&self, after: Option<BlobId>, count_max: usize) -> Result<Vec<BlobId>, BlobError> {
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
-        Ok(self.0.lock().unwrap().range((start, Bound::Unbounded)).take(count_max).map(|(&blob, _)| blob).collect())
+        Ok(self.files.lock().unwrap().range((start, Bound::Unbounded)).take(count_max).map(|(&blob, _)| blob).collect())
     }
 
     fn is_read_only(&self) -> bool {
@@ -129,7 +132,7 @@ impl Fixture {
 
     /// A blob file with a row that says how many hold it.
     pub(super) async fn file(&self, blob: BlobId, bytes: &[u8], holders: u32) {
-        self.blobs.0.lock().unwrap().insert(blob, Bytes::copy_from_slice(bytes));
+        self.blobs.files.lock().unwrap().insert(blob, Bytes::copy_from_slice(bytes));
         self.put(keys::blob(blob), &BlobRecord { size: bytes.len() as u64, holders }).await;
     }
 

@@ -8,7 +8,7 @@ use super::{
     names::{Names, manifest_name},
 };
 use crate::{
-    blob::BlobId,
+    blob::{BlobError, BlobId},
     digest::{Crc, CrcKind},
     meta::{
         keys,
@@ -55,8 +55,10 @@ impl Sum {
     }
 
     fn add(&mut self, size: u64, crc: Option<u64>) {
+        // Combining takes microseconds, and most sums are of one extent.
+        let is_first = self.size == 0;
+        self.crc = self.crc.zip(crc).map(|(whole, crc)| if is_first { crc } else { CRC.combine(whole, crc, size) });
         self.size = self.size.saturating_add(size);
-        self.crc = self.crc.zip(crc).map(|(whole, crc)| CRC.combine(whole, crc, size));
     }
 
     /// How it differs from what is recorded.
@@ -185,6 +187,8 @@ impl<'a> Scrub<'a> {
     async fn extents(&mut self, extents: &[Extent], wrong: &mut Vec<String>) -> Result<Sum, Failure> {
         let mut sum = Sum::new();
         for extent in extents {
+            // What is in memory is had without waiting, and others want this thread too.
+            tokio::task::consume_budget().await;
             let read = match extent.place {
                 Place::File => self.file_extent(extent).await?,
                 Place::Index => self.inline_extent(extent).await?,
@@ -261,9 +265,13 @@ impl<'a> Scrub<'a> {
                         self.bytes = self.bytes.saturating_add(size);
                         (size != record.size).then(|| format!("{} bytes are recorded, the file has {size}", record.size))
                     }
-                    Err(error) => Some(error.to_string()),
+                    // Whether it may be gone depends on its holders, which the census knows.
+                    Err(BlobError::Missing(_)) => None,
+                    Err(error @ (BlobError::Corrupt(..) | BlobError::Io(_) | BlobError::NoSpace | BlobError::ReadOnly)) => {
+                        Some(error.to_string())
+                    }
                 };
-                // Its size never changes, and its file outlives its row: a row that is still there is enough.
+                // A blob never changes, so a row that is still there is enough.
                 if let Some(wrong) = wrong
                     && self.gateway.get(&row).await?.is_some()
                 {
