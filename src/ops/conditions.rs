@@ -29,10 +29,10 @@ pub(super) fn lost_every_race(conditions: &WriteConditions, key: &ObjectKey) -> 
 
 /// Which condition of a read does not hold, if any.
 enum Unmet {
-    IfMatch,
-    IfUnmodifiedSince,
-    IfNoneMatch,
-    IfModifiedSince,
+    Match,
+    UnmodifiedSince,
+    NoneMatch,
+    ModifiedSince,
 }
 
 /// The precedence of RFC 9110 §13.2.2: an ETag condition makes the date condition of its kind irrelevant.
@@ -40,17 +40,17 @@ fn unmet(conditions: &ReadConditions, object: &ObjectRecord) -> Option<Unmet> {
     let modified = object.last_modified.secs();
     if let Some(condition) = &conditions.if_match {
         if !condition.matches(&object.etag) {
-            return Some(Unmet::IfMatch);
+            return Some(Unmet::Match);
         }
     } else if conditions.if_unmodified_since.is_some_and(|since| modified > since.secs()) {
-        return Some(Unmet::IfUnmodifiedSince);
+        return Some(Unmet::UnmodifiedSince);
     }
     if let Some(condition) = &conditions.if_none_match {
         if condition.matches(&object.etag) {
-            return Some(Unmet::IfNoneMatch);
+            return Some(Unmet::NoneMatch);
         }
     } else if conditions.if_modified_since.is_some_and(|since| modified <= since.secs()) {
-        return Some(Unmet::IfModifiedSince);
+        return Some(Unmet::ModifiedSince);
     }
     None
 }
@@ -59,9 +59,9 @@ fn unmet(conditions: &ReadConditions, object: &ObjectRecord) -> Option<Unmet> {
 pub(super) fn check_read(conditions: &ReadConditions, object: &ObjectRecord) -> Result<(), Failure> {
     match unmet(conditions, object) {
         None => Ok(()),
-        Some(Unmet::IfMatch) => Err(Failure::PreconditionFailed("If-Match")),
-        Some(Unmet::IfUnmodifiedSince) => Err(Failure::PreconditionFailed("If-Unmodified-Since")),
-        Some(Unmet::IfNoneMatch | Unmet::IfModifiedSince) => {
+        Some(Unmet::Match) => Err(Failure::PreconditionFailed("If-Match")),
+        Some(Unmet::UnmodifiedSince) => Err(Failure::PreconditionFailed("If-Unmodified-Since")),
+        Some(Unmet::NoneMatch | Unmet::ModifiedSince) => {
             Err(Failure::NotModified { etag: object.etag, last_modified: object.last_modified })
         }
     }
@@ -71,10 +71,10 @@ pub(super) fn check_read(conditions: &ReadConditions, object: &ObjectRecord) -> 
 pub(super) fn check_copy_source(conditions: &ReadConditions, source: &ObjectRecord) -> Result<(), Failure> {
     match unmet(conditions, source) {
         None => Ok(()),
-        Some(Unmet::IfMatch) => Err(Failure::PreconditionFailed("x-amz-copy-source-If-Match")),
-        Some(Unmet::IfUnmodifiedSince) => Err(Failure::PreconditionFailed("x-amz-copy-source-If-Unmodified-Since")),
-        Some(Unmet::IfNoneMatch) => Err(Failure::PreconditionFailed("x-amz-copy-source-If-None-Match")),
-        Some(Unmet::IfModifiedSince) => Err(Failure::PreconditionFailed("x-amz-copy-source-If-Modified-Since")),
+        Some(Unmet::Match) => Err(Failure::PreconditionFailed("x-amz-copy-source-If-Match")),
+        Some(Unmet::UnmodifiedSince) => Err(Failure::PreconditionFailed("x-amz-copy-source-If-Unmodified-Since")),
+        Some(Unmet::NoneMatch) => Err(Failure::PreconditionFailed("x-amz-copy-source-If-None-Match")),
+        Some(Unmet::ModifiedSince) => Err(Failure::PreconditionFailed("x-amz-copy-source-If-Modified-Since")),
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     conditions::check_copy_source,
     content::{ContentReader, ExtentWalk, inline_bytes},
     gateway::{blob_failure, decode},
-    ingest::{self, Received},
+    ingest::{self, BodySlot, Received},
     publish::{Batch, ObjectSlot},
     readers::Reading,
 };
@@ -28,9 +28,6 @@ use std::{collections::BTreeMap, sync::Arc};
 
 /// Bytes in the index that one copy may duplicate.
 const INLINE_COPY_BYTES_MAX: u64 = 1 << 20;
-
-/// Bytes of a source that are held at once while they are digested or written.
-const BATCH_SIZE_BYTES: usize = 1 << 20;
 
 /// The source of a copy, as it was read.
 pub(super) struct CopySource {
@@ -90,16 +87,16 @@ impl Gateway {
         if let (Some(extents), None) = (&shared, &digest) {
             return Ok(Copied { digests: None, bytes: CopiedBytes::Shared(extents.clone()) });
         }
-        let _slot = self.bodies.take()?;
+        let slot = self.bodies.take()?;
         let mut reader = self.read_content(&source.object.content, range).await.map_err(blob_failure)?;
         let bytes = match shared {
             Some(extents) => {
-                pump(&mut reader, digest.as_mut(), None).await?;
+                pump(&mut reader, &slot, digest.as_mut(), None).await?;
                 CopiedBytes::Shared(extents)
             }
             None => {
                 let mut staging = self.blobs.stage(self.new_blob_id(), Some(range.size())).await.map_err(blob_failure)?;
-                pump(&mut reader, digest.as_mut(), Some(&mut *staging)).await?;
+                pump(&mut reader, &slot, digest.as_mut(), Some(&mut *staging)).await?;
                 CopiedBytes::Rewritten(Received::Staged(staging))
             }
         };
@@ -161,11 +158,12 @@ impl Gateway {
 /// Reads to the end, a batch at a time, and digests and writes what is read.
 async fn pump(
     reader: &mut ContentReader,
+    slot: &BodySlot,
     mut digest: Option<&mut BodyDigest>,
     mut staging: Option<&mut dyn Staging>,
 ) -> Result<(), Failure> {
     loop {
-        let batch = next_batch(reader).await.map_err(blob_failure)?;
+        let batch = next_batch(reader, slot.batch_size()).await.map_err(blob_failure)?;
         if batch.is_empty() {
             return Ok(());
         }
@@ -182,12 +180,12 @@ async fn pump(
     }
 }
 
-async fn next_batch(reader: &mut ContentReader) -> Result<Vec<Bytes>, BlobError> {
+async fn next_batch(reader: &mut ContentReader, size_target: u64) -> Result<Vec<Bytes>, BlobError> {
     let mut batch = Vec::new();
     let mut size = 0;
-    while size < BATCH_SIZE_BYTES {
+    while size < size_target {
         let Some(bytes) = reader.next().await? else { break };
-        size += bytes.len();
+        size += bytes.len() as u64;
         batch.push(bytes);
     }
     Ok(batch)

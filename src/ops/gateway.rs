@@ -17,7 +17,7 @@ use crate::{
 use bytes::Bytes;
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicI64, AtomicU64, Ordering},
 };
 
 /// How often a commit that lost a race is tried again before the caller is told to slow down.
@@ -34,6 +34,8 @@ pub struct Gateway {
     environment: Environment,
     /// Orders revisions and to-do lines of this process; never goes back.
     sequence: AtomicU64,
+    /// The latest time seen, in milliseconds.
+    latest_ms: AtomicI64,
 }
 
 /// A bucket's record with its row as it was read, so that a commit can check that it has not changed.
@@ -48,7 +50,17 @@ impl Gateway {
     pub fn new(kv: Arc<dyn Kv>, blobs: Arc<dyn BlobStore>, settings: GatewaySettings, environment: Environment) -> Arc<Self> {
         let bodies = BodySlots::new(settings.body_memory_bytes, settings.inline_size_bytes_max);
         let (readers, running) = (Arc::default(), Running::new());
-        Arc::new(Self { kv, blobs, settings, readers, bodies, running, environment, sequence: AtomicU64::new(0) })
+        Arc::new(Self {
+            kv,
+            blobs,
+            settings,
+            readers,
+            bodies,
+            running,
+            environment,
+            sequence: AtomicU64::new(0),
+            latest_ms: AtomicI64::new(0),
+        })
     }
 
     /// Whether writes are refused since a sync failed.
@@ -98,6 +110,13 @@ impl Gateway {
         (self.environment.now)()
     }
 
+    /// The time as the to-do list and its readers see it: it stands still when the clock goes back, so that
+    /// what a reader found is never due before the reader began.
+    pub(super) fn steady_now(&self) -> Timestamp {
+        let now = self.now().millis();
+        Timestamp::from_millis(self.latest_ms.fetch_max(now, Ordering::AcqRel).max(now))
+    }
+
     pub(super) fn random<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
         (self.environment.random)(&mut bytes);
@@ -106,7 +125,7 @@ impl Gateway {
 
     /// Begins a read; to be called before anything is looked up, and held until the last byte.
     pub(super) fn begin_reading(&self) -> Reading {
-        self.readers.begin(self.now())
+        self.readers.begin(self.steady_now())
     }
 
     /// Does work to its end although the caller may hang up; [`Self::drain`] waits for it.

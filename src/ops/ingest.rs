@@ -79,7 +79,7 @@ impl BodySlots {
 
 impl BodySlot {
     /// How many bytes to gather before they are written, given how many bodies share the budget now.
-    fn batch_size(&self) -> u64 {
+    pub(super) fn batch_size(&self) -> u64 {
         let bodies = self.taken.load(Ordering::Relaxed).max(1);
         (self.memory_bytes / bodies / BATCHES_PER_BODY).clamp(BATCH_SIZE_BYTES_MIN, BATCH_SIZE_BYTES_MAX)
     }

@@ -105,7 +105,7 @@ pub struct GatewaySettings {
     pub inline_size_bytes_max: u64,
     /// Memory that request bodies may occupy between socket and disk, shared by those in flight. Bytes.
     pub body_memory_bytes: u64,
-    /// How long bytes stay after nothing refers to them any more. Milliseconds.
+    /// How long bytes stay after nothing refers to them any more; must be longer than a commit takes. Milliseconds.
     pub reap_grace_ms: i64,
     /// How long the answer of a completed upload is kept for replays. Milliseconds.
     pub completed_retention_ms: i64,

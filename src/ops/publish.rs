@@ -121,7 +121,7 @@ impl Gateway {
 
     /// Adds to a commit a line of the to-do list that is due after `delay_ms`.
     pub(super) fn leave_todo(&self, batch: &mut Batch, delay_ms: i64, todo: &Todo) {
-        let row = keys::todo(self.now().plus_millis(delay_ms), self.next_sequence());
+        let row = keys::todo(self.steady_now().plus_millis(delay_ms), self.next_sequence());
         // A clock that was set back could repeat a sequence number, and the line it names must not be lost.
         batch.checks.push(Check::Absent(row.clone()));
         batch.writes.push(Write::Put(row, todo.encode()));

@@ -99,7 +99,7 @@ impl Gateway {
 
     /// Lines due until then may be worked off.
     fn reap_until(&self) -> Timestamp {
-        let now = self.now();
+        let now = self.steady_now();
         self.readers.oldest().map_or(now, |oldest| now.min(oldest.plus_millis(-1)))
     }
 

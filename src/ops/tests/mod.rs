@@ -1,1 +1,10 @@
-//! The operations as stories, over stores in memory.
+//! The operations as stories, over stores in memory, with a clock that tests set.
+
+mod bodies;
+mod checksums;
+mod copies;
+mod multipart;
+mod objects;
+mod races;
+mod reaping;
+mod world;
