@@ -133,6 +133,41 @@ mod tests {
         }
     }
 
+    fn policy(bucket: &str, principal: &str) -> String {
+        format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{principal},"Action":"s3:GetObject","Resource":"arn:aws:s3:::{bucket}/*"}}]}}"#
+        )
+    }
+
+    #[tokio::test]
+    async fn a_policy_is_kept_as_sent_and_says_whether_it_is_public() {
+        let fixture = Fixture::new();
+        let absent = Err(Failure::NoSuchBucketPolicy(bucket("photos")));
+        let put = |document: &str| fixture.execute(Operation::PutBucketPolicy(bucket("photos"), document.to_owned()));
+        let get = || fixture.execute(Operation::GetBucketPolicy(bucket("photos")));
+        let status = || fixture.execute(Operation::GetBucketPolicyStatus(bucket("photos")));
+        assert_eq!(put("nonsense").await, Err(Failure::NoSuchBucket(bucket("photos"))), "the bucket is looked for first");
+        fixture.put_bucket("photos").await;
+        assert_eq!((get().await, status().await), (absent.clone(), absent.clone()));
+
+        let public = policy("photos", r#""*""#);
+        assert_eq!(put(&public).await, Ok(Outcome::Done));
+        assert_eq!(get().await, Ok(Outcome::Policy(public.clone())));
+        assert_eq!(status().await, Ok(Outcome::PolicyStatus { is_public: true }));
+
+        for malformed in ["nonsense", &policy("movies", r#""*""#)] {
+            let refused = put(malformed).await;
+            assert!(matches!(refused, Err(Failure::MalformedPolicy(_))), "{refused:?}");
+        }
+        assert_eq!(get().await, Ok(Outcome::Policy(public)), "what was refused changed nothing");
+
+        let private = policy("photos", r#"{"AWS":["alice"]}"#);
+        assert_eq!(put(&private).await, Ok(Outcome::Done));
+        assert_eq!(status().await, Ok(Outcome::PolicyStatus { is_public: false }));
+        assert_eq!(fixture.execute(Operation::DeleteBucketPolicy(bucket("photos"))).await, Ok(Outcome::Done));
+        assert_eq!(get().await, absent);
+    }
+
     #[tokio::test]
     async fn changes_of_different_things_at_once_both_last() {
         let fixture = Fixture::new();
