@@ -123,6 +123,10 @@ fn reading(configuration: AbsentConfiguration) -> &'static str {
         AbsentConfiguration::ObjectLock => "s3:GetBucketObjectLockConfiguration",
         AbsentConfiguration::PublicAccessBlock => "s3:GetBucketPublicAccessBlock",
         AbsentConfiguration::OwnershipControls => "s3:GetBucketOwnershipControls",
+        AbsentConfiguration::Accelerate => "s3:GetAccelerateConfiguration",
+        AbsentConfiguration::RequestPayment => "s3:GetBucketRequestPayment",
+        AbsentConfiguration::Logging => "s3:GetBucketLogging",
+        AbsentConfiguration::Notification => "s3:GetBucketNotification",
         AbsentConfiguration::Replication => "s3:GetReplicationConfiguration",
     }
 }
