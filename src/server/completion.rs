@@ -117,3 +117,76 @@ impl Drop for Completion {
         telemetry::histogram(Metric::RequestDuration, &[("operation", operation.into())]).record(duration.as_secs_f64());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{
+        io,
+        sync::{Mutex, PoisonError},
+    };
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn line_of(change: impl FnOnce(&mut Completion)) -> serde_json::Value {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || writer.clone()).finish();
+        tracing::subscriber::with_default(subscriber, || {
+            let mut completion = Completion::new("REQUESTID".to_owned(), ([127, 0, 0, 1], 4711).into(), Method::PUT, None);
+            change(&mut completion);
+        });
+        let bytes = lines.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut lines = serde_json::Deserializer::from_slice(&bytes).into_iter();
+        let line = lines.next().expect("a line").expect("JSON");
+        assert!(lines.next().is_none(), "one line a request");
+        line
+    }
+
+    #[test]
+    fn a_request_is_told_of_in_one_line_with_its_sizes() {
+        let line = line_of(|completion| {
+            completion.operation = Some("PutObject");
+            completion.bucket = Some("bkt".to_owned());
+            completion.key = Some("a\nb".to_owned());
+            completion.access_key = Some("ak".to_owned());
+            completion.status = Some(StatusCode::NOT_FOUND);
+            completion.error = Some("NoSuchBucket");
+            completion.bytes_in().fetch_add(5, Ordering::Relaxed);
+            completion.add_bytes_out(7);
+        });
+        for (field, expected) in [
+            ("target", serde_json::json!("partway::request")),
+            ("request_id", "REQUESTID".into()),
+            ("method", "PUT".into()),
+            ("operation", "PutObject".into()),
+            ("bucket", "bkt".into()),
+            ("key", "a\\nb".into()),
+            ("status", 404.into()),
+            ("error", "NoSuchBucket".into()),
+            ("bytes_in", 5.into()),
+            ("bytes_out", 7.into()),
+            ("peer", "127.0.0.1:4711".into()),
+            ("access_key", "ak".into()),
+        ] {
+            assert_eq!(line[field], expected, "{field} in {line}");
+        }
+    }
+
+    #[test]
+    fn a_request_whose_client_went_away_is_told_of_too() {
+        assert_eq!(line_of(|_| {})["status"], CLIENT_CLOSED_REQUEST);
+    }
+}

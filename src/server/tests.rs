@@ -5,7 +5,7 @@ use crate::{
     auth::sign::{Credentials, sign_v4},
     blob::MemoryBlobs,
     digest,
-    meta::MemoryKv,
+    meta::{Check, Kv, KvError, MemoryKv, Write},
     model::{Account, KeyRecord, KeyStatus, Limits, Timestamp},
     ops::{Environment, Gateway, GatewaySettings},
     testkit::raw_client::{RawClient, RawResponse},
@@ -44,13 +44,16 @@ impl Harness {
     }
 
     fn start_with(change: impl FnOnce(&mut ServerSettings)) -> Self {
+        Self::start_on(Arc::new(MemoryKv::default()), change)
+    }
+
+    fn start_on(kv: Arc<dyn Kv>, change: impl FnOnce(&mut ServerSettings)) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let environment = Environment {
             now: Arc::new(|| NOW),
             random: Arc::new(|buffer| getrandom::fill(buffer).expect("the operating system has random numbers")),
         };
-        let gateway =
-            Gateway::new(Arc::new(MemoryKv::default()), Arc::new(MemoryBlobs::default()), GatewaySettings::default(), environment);
+        let gateway = Gateway::new(kv, Arc::new(MemoryBlobs::default()), GatewaySettings::default(), environment);
         let mut settings = ServerSettings {
             region: REGION.to_owned(),
             domains: vec!["s3.test".to_owned()],
@@ -358,4 +361,173 @@ fn stopping_does_not_wait_beyond_the_deadline() {
     harness.wait_until_served();
     assert!((200..2000).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
     assert!(slow.receive("PUT").is_err());
+}
+
+/// A form of these fields and this file, signed by the root key under a policy of these conditions.
+fn signed_form(fields: &[(&str, &str)], conditions: &str, file: &[u8]) -> Vec<u8> {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    use hmac::{KeyInit as _, Mac as _};
+    let hmac = |key: &[u8], text: &str| {
+        let mut mac = hmac::Hmac::<sha2::Sha256>::new_from_slice(key).expect("any length will do");
+        mac.update(text.as_bytes());
+        mac.finalize().into_bytes().to_vec()
+    };
+    let credential = "root/20260115/us-east-1/s3/aws4_request";
+    let policy = format!(
+        r#"{{"expiration":"2026-01-15T09:30:00Z","conditions":[{{"bucket":"bkt"}},{{"x-amz-algorithm":"AWS4-HMAC-SHA256"}},{{"x-amz-credential":"{credential}"}},{{"x-amz-date":"20260115T083000Z"}},{conditions}]}}"#
+    );
+    let policy = STANDARD.encode(policy);
+    let signing_key = ["20260115", REGION, "s3", "aws4_request"].iter().fold(b"AWS4secret of root".to_vec(), |key, text| hmac(&key, text));
+    let signature = hex::encode(hmac(&signing_key, &policy));
+    let mut all = fields.to_vec();
+    all.extend([("policy", policy.as_str()), ("x-amz-algorithm", "AWS4-HMAC-SHA256"), ("x-amz-credential", credential)]);
+    all.extend([("x-amz-date", "20260115T083000Z"), ("x-amz-signature", &signature)]);
+    let part = |(name, value): &(&str, &str)| format!("--XX\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+    let fields: String = all.iter().map(part).collect();
+    let head = "--XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"C:\\dir\\a.txt\"\r\n\r\n";
+    let body = [fields.as_bytes(), head.as_bytes(), file, b"\r\n--XX--\r\n"].concat();
+    let request = format!(
+        "POST /bkt HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=XX\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    [request.as_bytes(), &body].concat()
+}
+
+#[test]
+fn a_browsers_form_is_let_in_by_its_policy() {
+    let harness = Harness::with_bucket();
+    let conditions = r#"["starts-with","$key","up/"],["content-length-range",2,100000],["eq","$success_action_status","201"]"#;
+    let fields = [("key", "up/${filename}"), ("success_action_status", "201")];
+    let file = vec![b'f'; 100_000];
+    let mut client = harness.client();
+    let stored = client.ask(signed_form(&fields, conditions, &file)).unwrap();
+    assert_eq!((stored.status, stored.element("Key")), (201, Some("up/a.txt")), "{}", stored.text());
+    assert_eq!(client.ask(signed("GET", "/bkt/up/a.txt", &[], b"")).unwrap().body, file);
+    for (fields, file, expected) in [
+        (&[("key", "down/a"), fields[1]][..], &b"ok"[..], (403, "AccessDenied")),
+        (&[fields[0], fields[1], ("acl", "private")][..], b"ok", (403, "AccessDenied")),
+        (&fields[..], b"1", (400, "EntityTooSmall")),
+        (&fields[..], &vec![b'f'; 100_001], (400, "EntityTooLarge")),
+    ] {
+        assert_eq!(code(&harness.ask(signed_form(fields, conditions, file))), expected, "{fields:?}");
+    }
+    let forged = String::from_utf8(signed_form(&fields, conditions, b"ok")).unwrap().replace("root/2026", "boot/2026");
+    assert_eq!(code(&harness.ask(forged)), (403, "InvalidAccessKeyId"));
+    let anonymous = "--XX\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\nk\r\n--XX\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nx\r\n--XX--\r\n";
+    let request = format!(
+        "POST /bkt HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=XX\r\nContent-Length: {}\r\n\r\n{anonymous}",
+        anonymous.len()
+    );
+    assert_eq!(code(&harness.ask(request)), (403, "AccessDenied"));
+}
+
+#[test]
+fn scripts_of_other_origins_get_what_the_buckets_rules_say_also_with_errors() {
+    let harness = Harness::with_bucket();
+    let preflight = "OPTIONS /bkt/k HTTP/1.1\r\nHost: localhost\r\nOrigin: https://app.test\r\nAccess-Control-Request-Method: PUT\r\n\r\n";
+    assert_eq!(code(&harness.ask(preflight)), (403, "AccessForbidden"));
+    let rules = b"<CORSConfiguration><CORSRule><AllowedOrigin>https://app.test</AllowedOrigin><AllowedMethod>PUT</AllowedMethod>\
+        <AllowedMethod>GET</AllowedMethod><ExposeHeader>ETag</ExposeHeader></CORSRule></CORSConfiguration>";
+    let md5 = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, digest::md5(rules));
+    let stored = harness.ask(signed("PUT", "/bkt?cors", &[("content-md5", &md5)], rules));
+    assert_eq!(stored.status, 200, "{}", stored.text());
+
+    let allowed = harness.ask(preflight);
+    assert_eq!((allowed.status, allowed.header("access-control-allow-origin")), (200, Some("https://app.test")));
+    let origin = [("origin", "https://app.test")];
+    for request in [
+        signed("PUT", "/bkt/k", &origin, b"1"),
+        signed("GET", "/bkt/absent", &origin, b""),
+        signed_by("nobody", "GET", "/bkt/k", &origin, b""),
+    ] {
+        let response = harness.ask(request);
+        assert_eq!(response.header("access-control-allow-origin"), Some("https://app.test"), "{}", response.status);
+        assert_eq!(response.header("access-control-expose-headers"), Some("ETag"));
+    }
+    assert_eq!(harness.ask(signed("GET", "/bkt/k", &[("origin", "https://evil.test")], b"")).header("access-control-allow-origin"), None);
+    assert_eq!(harness.ask(signed("GET", "/bkt/k", &[], b"")).header("access-control-allow-origin"), None);
+}
+
+#[test]
+fn a_multipart_upload_is_completed_with_its_document() {
+    let harness = Harness::with_bucket();
+    let mut client = harness.client();
+    let created = client.ask(signed("POST", "/bkt/k?uploads", &[], b"")).unwrap();
+    let upload = created.element("UploadId").unwrap_or_else(|| panic!("{}", created.text())).to_owned();
+    let part = vec![b'A'; 5 << 20];
+    let mut document = "<CompleteMultipartUpload>".to_owned();
+    for (number, body) in [(1, &part[..]), (2, b"tail")] {
+        let uploaded = client.ask(signed("PUT", &format!("/bkt/k?partNumber={number}&uploadId={upload}"), &[], body)).unwrap();
+        let etag = uploaded.header("etag").unwrap_or_else(|| panic!("{}", uploaded.text()));
+        document += &format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>");
+    }
+    document += "</CompleteMultipartUpload>";
+    let complete = signed("POST", &format!("/bkt/k?uploadId={upload}"), &[], document.as_bytes());
+    let completed = client.ask(&complete).unwrap();
+    assert!(completed.element("ETag").is_some_and(|etag| etag.contains("-2")), "{}", completed.text());
+    assert_eq!(client.ask(&complete).unwrap().text(), completed.text(), "a replay gets the same answer");
+    let get = client.ask(signed("GET", "/bkt/k", &[], b"")).unwrap();
+    assert_eq!((get.body.len(), get.body.ends_with(b"Atail")), (part.len() + 4, true));
+}
+
+#[test]
+fn http_1_0_and_a_client_that_closes_are_answered_and_closed() {
+    let harness = Harness::with_bucket();
+    let request = String::from_utf8(signed("PUT", "/bkt/k", &[("expect", "100-continue")], b"hello")).unwrap();
+    let mut client = harness.client();
+    assert_eq!(client.ask(request.replace("HTTP/1.1", "HTTP/1.0")).unwrap().status, 200);
+    assert!(client.is_closed().unwrap());
+    let mut client = harness.client();
+    assert_eq!(client.ask(signed("GET", "/bkt/k", &[("connection", "close")], b"")).unwrap().text(), "hello");
+    assert!(client.is_closed().unwrap());
+}
+
+#[test]
+fn a_client_that_hangs_up_leaves_nothing_in_flight_and_nothing_behind() {
+    let mut harness = Harness::with_bucket();
+    let mut client = harness.client();
+    let head = signed_head("root", "PUT", "/bkt/k", &[("content-length", "500000")], &hex::encode(digest::sha256(b"hello")));
+    client.send(head + "he").unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    drop(client);
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(code(&harness.ask(signed("GET", "/bkt/k", &[], b""))), (404, "NoSuchKey"));
+    let begun = std::time::Instant::now();
+    harness.stop();
+    harness.wait_until_served();
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+}
+
+/// An index that panics on one bucket and works on the others.
+struct Panicking(MemoryKv);
+
+#[async_trait::async_trait]
+impl Kv for Panicking {
+    async fn get(&self, key: &[u8]) -> Result<Option<bytes::Bytes>, KvError> {
+        assert!(!key.windows(5).any(|bytes| bytes == b"panic"), "a bug of ours");
+        self.0.get(key).await
+    }
+
+    async fn scan(&self, range: std::ops::Range<Vec<u8>>, count_max: usize) -> Result<Vec<(bytes::Bytes, bytes::Bytes)>, KvError> {
+        self.0.scan(range, count_max).await
+    }
+
+    async fn commit(&self, checks: Vec<Check>, writes: Vec<Write>) -> Result<(), KvError> {
+        self.0.commit(checks, writes).await
+    }
+
+    fn is_read_only(&self) -> bool {
+        self.0.is_read_only()
+    }
+}
+
+#[test]
+fn a_panic_costs_one_request_and_tells_its_id() {
+    let harness = Harness::start_on(Arc::new(Panicking(MemoryKv::default())), |_| {});
+    let mut client = harness.client();
+    let failed = client.ask(signed("GET", "/panic/k", &[], b"")).unwrap();
+    assert_eq!(code(&failed), (500, "InternalError"));
+    assert_eq!(failed.element("RequestId"), failed.header("x-amz-request-id"));
+    assert!(!failed.text().contains("bug of ours"));
+    assert_eq!(client.ask(signed("PUT", "/bkt", &[], b"")).unwrap().status, 200);
 }
