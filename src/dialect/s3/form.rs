@@ -91,8 +91,9 @@ fn as_headers(fields: &[(String, String)]) -> Result<HeaderMap, ErrorReply> {
             acl if acl == "acl" => "x-amz-acl".to_owned(),
             other => other,
         };
-        // Tags come as a document, in a field of their own.
-        if !(KNOWN.contains(&name.as_str()) || (name.starts_with("x-amz-") && name != "x-amz-tagging")) {
+        // Tags come as a document in a field of their own, and a form has no trailer.
+        let is_header = KNOWN.contains(&name.as_str()) || name.starts_with("x-amz-");
+        if !is_header || name == "x-amz-tagging" || name == "x-amz-trailer" {
             continue;
         }
         let Ok(header) = HeaderName::try_from(name) else { continue };

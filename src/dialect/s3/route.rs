@@ -314,17 +314,17 @@ fn object_action(parts: &Parts, query: &Query, sub_resource: &str) -> Result<O, 
         return Err(ErrorReply::invalid_argument("This operation does not accept uploadId without partNumber", "uploadId", value));
     }
     refuse_versions(query, action)?;
-    let copies = parts.headers.contains_key("x-amz-copy-source");
-    match action {
-        O::Put if copies => Ok(O::Copy),
-        O::UploadPart if copies => Ok(O::UploadPartCopy),
-        other if copies && (parts.method == Method::PUT || parts.method == Method::POST) => {
-            let _ = other;
-            let value = headers::text(&parts.headers, "x-amz-copy-source").unwrap_or_default();
-            let message = "You can only specify a copy source header for copy requests.";
-            Err(ErrorReply::invalid_argument(message, "x-amz-copy-source", value))
-        }
-        other => Ok(other),
+    let Some(source) = headers::text(&parts.headers, "x-amz-copy-source") else { return Ok(action) };
+    let reads_or_deletes = [Method::GET, Method::HEAD, Method::DELETE].contains(&parts.method);
+    if action == O::Put {
+        Ok(O::Copy)
+    } else if action == O::UploadPart {
+        Ok(O::UploadPartCopy)
+    } else if reads_or_deletes {
+        Ok(action)
+    } else {
+        let message = "You can only specify a copy source header for copy requests.";
+        Err(ErrorReply::invalid_argument(message, "x-amz-copy-source", source))
     }
 }
 
