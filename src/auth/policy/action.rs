@@ -124,6 +124,10 @@ fn reading(configuration: AbsentConfiguration) -> &'static str {
         AbsentConfiguration::PublicAccessBlock => "s3:GetBucketPublicAccessBlock",
         AbsentConfiguration::OwnershipControls => "s3:GetBucketOwnershipControls",
         AbsentConfiguration::Replication => "s3:GetReplicationConfiguration",
+        AbsentConfiguration::RequestPayment => "s3:GetBucketRequestPayment",
+        AbsentConfiguration::Logging => "s3:GetBucketLogging",
+        AbsentConfiguration::Notification => "s3:GetBucketNotification",
+        AbsentConfiguration::Accelerate => "s3:GetAccelerateConfiguration",
     }
 }
 
