@@ -181,6 +181,10 @@ impl ErrorReply {
     }
 }
 
+/// The `<Code>` of an encoded error, among the response's extensions: for the log, also when HEAD gets no document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ErrorCode(pub &'static str);
+
 /// Encodes an error. `parts` are the request's (Resource, HEAD without a body).
 ///
 /// A body that was not read is still on the connection: whoever sends the reply closes it then.
@@ -204,6 +208,7 @@ pub fn encode_error(rejection: &Rejection, parts: &Parts, address: Option<&Addre
             failure::reply(failure, range)
         }
     };
+    let code = ErrorCode(reply.code);
     let mut response = if parts.method == Method::HEAD {
         response::bodiless(reply.status, context)
     } else {
@@ -213,6 +218,7 @@ pub fn encode_error(rejection: &Rejection, parts: &Parts, address: Option<&Addre
     for (name, value) in reply.headers {
         response.headers_mut().insert(name, value);
     }
+    response.extensions_mut().insert(code);
     response
 }
 

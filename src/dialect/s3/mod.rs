@@ -37,7 +37,7 @@ mod unsupported;
 pub use address::{Address, address};
 pub use decode::{Wire, decode};
 pub use encode::encode;
-pub use error::{ErrorReply, Rejection, encode_error};
+pub use error::{ErrorCode, ErrorReply, Rejection, encode_error};
 pub use owner::owner_matches;
 pub use response::ReplyContext;
 pub use route::{BodyKind, Route, route};
