@@ -625,6 +625,25 @@ fn bodies_are_streamed_read_or_discarded() {
 }
 
 #[test]
+fn documents_are_guarded_by_what_the_head_says_of_them() {
+    let claims = |text: &str| {
+        let parts = head(text);
+        route(&parts).unwrap().1.document_claims(&parts).map_err(|error| error.code)
+    };
+    let claimed = |size, checksum, trailer| Ok(BodyClaims { size, checksum, trailer, ..BodyClaims::default() });
+    let crc = || Some(crc32([0x36, 0x10, 0xa6, 0x86]));
+    assert_eq!(claims("PUT /bkt"), claimed(None, None, None));
+    assert_eq!(claims("POST /bkt?delete\ncontent-length: 9\nx-amz-checksum-crc32: NhCmhg=="), claimed(Some(9), crc(), None));
+    let chunked = "x-amz-content-sha256: STREAMING-UNSIGNED-PAYLOAD-TRAILER\nx-amz-trailer: x-amz-checksum-crc32";
+    assert_eq!(claims(&format!("POST /bkt?delete\ncontent-length: 99\n{chunked}")), Err("MissingContentLength"));
+    let sized = format!("{chunked}\nx-amz-decoded-content-length: 5");
+    assert_eq!(claims(&format!("POST /bkt?delete\n{sized}")), claimed(Some(5), None, Some(ChecksumAlgorithm::Crc32)));
+    let object_checksum = "POST /bkt/k?uploadId=U\nx-amz-checksum-crc32: NhCmhg==-2";
+    assert_eq!(claims(object_checksum), claimed(None, None, None));
+    assert_eq!(claims(&format!("POST /bkt/k?uploadId=U\n{sized}")), claimed(Some(5), None, Some(ChecksumAlgorithm::Crc32)));
+}
+
+#[test]
 fn the_largest_honest_list_is_read() {
     let part = |number| {
         format!(
