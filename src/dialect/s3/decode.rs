@@ -5,7 +5,7 @@ use super::{
     bucket, checksum, conditions, copy, cors,
     delete_objects::{self, DeleteReply},
     error::ErrorReply,
-    form::FormReply,
+    form::{self, FormReply},
     headers,
     listing::{self, BucketsReply, ObjectsReply},
     multipart::{self, CompleteReply, PartsReply, UploadsReply},
@@ -14,7 +14,7 @@ use super::{
     route::Route,
     tagging::{self, Of},
 };
-use crate::model::{Bucket, Caller, DeleteObject, ObjectRef, Operation, PutObject, Timestamp};
+use crate::model::{BodyClaims, Bucket, Caller, DeleteObject, ObjectRef, Operation, PutObject, Timestamp};
 use bytes::Bytes;
 use http::{StatusCode, request::Parts};
 
@@ -64,7 +64,7 @@ pub fn decode(route: Route, parts: &Parts, document: &Bytes, caller: &Caller, no
             let (list, reply) = listing::decode_buckets(&query)?;
             Ok((Operation::ListBuckets(list), Wire::Buckets(reply)))
         }
-        Action::Bucket(bucket, action) => of_bucket(bucket, action, parts, &query, document),
+        Action::Bucket(bucket, action) => of_bucket(bucket, action, &query, document),
         Action::Object(object, action) => {
             let request = ObjectRequest { object, parts, query: &query, document, caller, now, virtual_hosted };
             of_object(action, request)
@@ -72,7 +72,7 @@ pub fn decode(route: Route, parts: &Parts, document: &Bytes, caller: &Caller, no
     }
 }
 
-fn of_bucket(bucket: Bucket, action: B, parts: &Parts, query: &Query, document: &Bytes) -> Result<(Operation, Wire), ErrorReply> {
+fn of_bucket(bucket: Bucket, action: B, query: &Query, document: &Bytes) -> Result<(Operation, Wire), ErrorReply> {
     let ok = Wire::Done(StatusCode::OK);
     let no_content = Wire::Done(StatusCode::NO_CONTENT);
     Ok(match action {
@@ -119,10 +119,7 @@ fn of_bucket(bucket: Bucket, action: B, parts: &Parts, query: &Query, document: 
             (Operation::DeleteObjects(delete), Wire::Delete(reply))
         }
         // The server hands forms to `form::decode`; a form that reaches this has no fields.
-        B::PostForm => {
-            let _ = parts;
-            return Err(super::form::missing_field("key"));
-        }
+        B::PostForm => return Err(form::missing_field("key")),
     })
 }
 
@@ -143,7 +140,7 @@ fn of_object(action: O, request: ObjectRequest<'_>) -> Result<(Operation, Wire),
     let no_content = Wire::Done(StatusCode::NO_CONTENT);
     Ok(match action {
         O::Put => {
-            let claims = crate::model::BodyClaims { size: Some(headers::body_size(headers)?), ..checksum::body_claims(headers)? };
+            let claims = BodyClaims { size: Some(headers::body_size(headers)?), ..checksum::body_claims(headers)? };
             let put = PutObject { object, attributes: headers::attributes(headers)?, conditions: conditions::of_write(headers)?, claims };
             (Operation::PutObject(put), Wire::Plain)
         }

@@ -16,18 +16,18 @@ use http::{Response, StatusCode};
 pub fn encode(wire: &Wire, outcome: &Outcome, context: &ReplyContext<'_>) -> Response<Bytes> {
     let ok = |document| response::document(StatusCode::OK, document, context);
     match outcome {
-        Outcome::Done => match wire {
-            Wire::Done(status) => response::empty(*status, context),
-            _ => mismatch(context),
-        },
-        Outcome::ListBuckets { owner, buckets, next } => match wire {
-            Wire::Buckets(reply) => listing::encode_buckets(reply, owner, buckets, next.as_deref(), context),
-            _ => mismatch(context),
-        },
-        Outcome::CreateBucket => match wire {
-            Wire::CreateBucket(bucket) => bucket::encode_create(bucket, context),
-            _ => mismatch(context),
-        },
+        Outcome::Done => {
+            let Wire::Done(status) = wire else { return mismatch(context) };
+            response::empty(*status, context)
+        }
+        Outcome::ListBuckets { owner, buckets, next } => {
+            let Wire::Buckets(reply) = wire else { return mismatch(context) };
+            listing::encode_buckets(reply, owner, buckets, next.as_deref(), context)
+        }
+        Outcome::CreateBucket => {
+            let Wire::CreateBucket(bucket) = wire else { return mismatch(context) };
+            bucket::encode_create(bucket, context)
+        }
         Outcome::HeadBucket(info) => bucket::encode_head(info, context),
         Outcome::GetBucketLocation(info) => bucket::encode_location(info, context),
         Outcome::GetBucketVersioning => ok(bucket::versioning_document()),
@@ -36,31 +36,34 @@ pub fn encode(wire: &Wire, outcome: &Outcome, context: &ReplyContext<'_>) -> Res
         Outcome::Policy(policy) => response::text(StatusCode::OK, "application/json", policy.clone(), context),
         Outcome::PolicyStatus { is_public } => ok(bucket::policy_status_document(*is_public)),
         Outcome::Tagging(tags) => ok(tagging::document(tags)),
-        Outcome::ListObjects(listing) | Outcome::ListObjectVersions(listing) => match wire {
-            Wire::Objects(reply) => listing::encode_objects(reply, listing, context),
-            _ => mismatch(context),
-        },
-        Outcome::DeleteObjects(results) => match wire {
-            Wire::Delete(reply) => delete_objects::encode(reply, results, context),
-            _ => mismatch(context),
-        },
-        Outcome::PutObject { etag, checksum, .. } => match wire {
-            Wire::Form(reply) => form::encode(reply, etag, checksum, context),
-            _ => put(etag, checksum, context),
-        },
-        Outcome::GetObject(read) | Outcome::HeadObject(read) => match wire {
-            Wire::Read(reply) => object::encode_read(reply, read, context),
-            _ => mismatch(context),
-        },
+        Outcome::ListObjects(listing) | Outcome::ListObjectVersions(listing) => {
+            let Wire::Objects(reply) = wire else { return mismatch(context) };
+            listing::encode_objects(reply, listing, context)
+        }
+        Outcome::DeleteObjects(results) => {
+            let Wire::Delete(reply) = wire else { return mismatch(context) };
+            delete_objects::encode(reply, results, context)
+        }
+        Outcome::PutObject { etag, checksum, .. } => {
+            if let Wire::Form(reply) = wire {
+                form::encode(reply, etag, checksum, context)
+            } else {
+                put(etag, checksum, context)
+            }
+        }
+        Outcome::GetObject(read) | Outcome::HeadObject(read) => {
+            let Wire::Read(reply) = wire else { return mismatch(context) };
+            object::encode_read(reply, read, context)
+        }
         Outcome::CopyObject { etag, last_modified, checksum } => ok(copy::object_document(etag, *last_modified, checksum.as_ref())),
-        Outcome::GetObjectAttributes(info) => match wire {
-            Wire::Attributes(reply) => object::encode_attributes(reply, info, context),
-            _ => mismatch(context),
-        },
-        Outcome::CreateMultipartUpload { upload_id, checksum } => match wire {
-            Wire::CreateUpload(object) => multipart::encode_create(object, *upload_id, *checksum, context),
-            _ => mismatch(context),
-        },
+        Outcome::GetObjectAttributes(info) => {
+            let Wire::Attributes(reply) = wire else { return mismatch(context) };
+            object::encode_attributes(reply, info, context)
+        }
+        Outcome::CreateMultipartUpload { upload_id, checksum } => {
+            let Wire::CreateUpload(object) = wire else { return mismatch(context) };
+            multipart::encode_create(object, *upload_id, *checksum, context)
+        }
         Outcome::UploadPart { etag, checksum, .. } => {
             let mut response = response::empty(StatusCode::OK, context);
             response::set_etag(response.headers_mut(), etag);
@@ -70,18 +73,18 @@ pub fn encode(wire: &Wire, outcome: &Outcome, context: &ReplyContext<'_>) -> Res
             response
         }
         Outcome::UploadPartCopy { etag, last_modified, checksum } => ok(copy::part_document(etag, *last_modified, checksum.as_ref())),
-        Outcome::CompleteMultipartUpload { etag, checksum, .. } => match wire {
-            Wire::Complete(reply) => multipart::encode_complete(reply, etag, checksum.as_ref(), context),
-            _ => mismatch(context),
-        },
-        Outcome::ListParts(listing) => match wire {
-            Wire::Parts(reply) => multipart::encode_list_parts(reply, listing, context),
-            _ => mismatch(context),
-        },
-        Outcome::ListMultipartUploads(listing) => match wire {
-            Wire::Uploads(reply) => multipart::encode_list_uploads(reply, listing, context),
-            _ => mismatch(context),
-        },
+        Outcome::CompleteMultipartUpload { etag, checksum, .. } => {
+            let Wire::Complete(reply) = wire else { return mismatch(context) };
+            multipart::encode_complete(reply, etag, checksum.as_ref(), context)
+        }
+        Outcome::ListParts(listing) => {
+            let Wire::Parts(reply) = wire else { return mismatch(context) };
+            multipart::encode_list_parts(reply, listing, context)
+        }
+        Outcome::ListMultipartUploads(listing) => {
+            let Wire::Uploads(reply) = wire else { return mismatch(context) };
+            multipart::encode_list_uploads(reply, listing, context)
+        }
     }
 }
 

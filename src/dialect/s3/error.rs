@@ -215,7 +215,9 @@ pub fn encode_error(rejection: &Rejection, parts: &Parts, address: Option<&Addre
         let resource = address.map_or_else(|| parts.uri.path().to_owned(), Address::resource);
         response::document(reply.status, document(&reply, &resource, context), context)
     };
-    response.headers_mut().extend(reply.headers);
+    for (name, value) in reply.headers {
+        response.headers_mut().insert(name, value);
+    }
     response.extensions_mut().insert(code);
     response
 }

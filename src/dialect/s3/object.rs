@@ -121,7 +121,9 @@ pub(super) fn encode_read(reply: &ReadReply, read: &ObjectRead, context: &ReplyC
     if reply.shows_checksum {
         set_checksum(headers, read);
     }
-    headers.extend(reply.overrides.iter().cloned());
+    for (name, value) in &reply.overrides {
+        headers.insert(name, value.clone());
+    }
     response
 }
 

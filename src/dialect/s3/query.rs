@@ -34,11 +34,6 @@ impl Query {
         self.get(name).is_some()
     }
 
-    /// The names, in the order sent.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(name, _)| name.as_str())
-    }
-
     /// `max-keys`, `max-uploads`, `max-parts`: 1,000 when missing or empty, never more.
     ///
     /// # Errors
