@@ -185,7 +185,7 @@ impl Test {
             Self::Equals(values) => values.iter().any(|expected| expected == value),
             Self::EqualsIgnoreCase(values) => {
                 let value = value.to_lowercase();
-                values.iter().any(|expected| *expected == value)
+                values.contains(&value)
             }
             Self::Like(patterns) => patterns.iter().any(|pattern| pattern.matches(value)),
             Self::Number(comparison, values) => {

@@ -225,7 +225,7 @@ fn compile_action(text: &str, place: Place<'_>) -> Result<Pattern, String> {
             };
             service != "s3" && is_word(service, "-") && is_word(action, "*?")
         });
-    if is_other_service || action::is_known(&pattern) { Ok(pattern) } else { Err(format!("action {text} is not known")) }
+    if is_other_service || action::is_known(&lower, &pattern) { Ok(pattern) } else { Err(format!("action {text} is not known")) }
 }
 
 fn compile_resource(text: &str, place: Place<'_>) -> Result<Pattern, String> {
