@@ -11,6 +11,7 @@ use super::{
     conditions::{check_write, lost_every_race},
     content::content_of,
     gateway::{COMMIT_TRIES_MAX, LoadedBucket, decode},
+    pages::Pages,
     publish::{Batch, LoadedUpload},
 };
 use crate::{
@@ -22,9 +23,6 @@ use crate::{
     model::*,
 };
 use std::collections::BTreeMap;
-
-/// Part records read at once.
-const PARTS_PER_SCAN: usize = 1_000;
 
 impl Gateway {
     pub(super) async fn complete_multipart_upload(&self, operation: &CompleteMultipartUpload, limits: &Limits) -> Result<Outcome, Failure> {
@@ -115,10 +113,9 @@ impl Gateway {
     /// The newest revision of each listed part that has one.
     async fn newest_listed(&self, upload: UploadId, list: &PartList) -> Result<BTreeMap<PartNumber, UploadedPart>, Failure> {
         let mut newest = BTreeMap::new();
-        let mut range = keys::parts(&upload);
-        loop {
-            let rows = self.scan(range.clone(), PARTS_PER_SCAN).await?;
-            for (row, value) in &rows {
+        let mut pages = Pages::new(keys::parts(&upload));
+        while let Some(page) = pages.next(self).await? {
+            for (row, value) in &page {
                 let Some((_, number, revision)) = keys::part_of(row) else { continue };
                 if list.parts().binary_search_by_key(&number, |part| part.number).is_ok() {
                     // Revisions ascend, so the last one of a number stays.
@@ -126,11 +123,8 @@ impl Gateway {
                     newest.insert(number, UploadedPart { revision, record });
                 }
             }
-            match rows.last() {
-                Some((last, _)) if rows.len() == PARTS_PER_SCAN => range.start = keys::successor(last),
-                Some(_) | None => return Ok(newest),
-            }
         }
+        Ok(newest)
     }
 }
 

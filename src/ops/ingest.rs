@@ -236,3 +236,30 @@ pub(super) fn computed(digests: &BodyDigests, algorithm: ChecksumAlgorithm) -> O
     }
     digests.checksum.clone().filter(|checksum| checksum.algorithm() == algorithm)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_share_the_budget_and_those_beyond_it_are_told_to_slow_down() {
+        let slots = BodySlots::new(4 << 20, 64 << 10);
+        let first = slots.take().unwrap();
+        assert_eq!(first.batch_size(), BATCH_SIZE_BYTES_MAX);
+        let more: Vec<_> = (1..32).map(|_| slots.take().unwrap()).collect();
+        assert_eq!(first.batch_size(), BATCH_SIZE_BYTES_MIN);
+        assert_eq!(32 * BATCHES_PER_BODY * first.batch_size(), 4 << 20, "all of the budget, and no more");
+        assert!(matches!(slots.take(), Err(Failure::SlowDown)));
+        drop(more);
+        assert_eq!(first.batch_size(), BATCH_SIZE_BYTES_MAX);
+        assert!(slots.take().is_ok());
+    }
+
+    #[test]
+    fn one_body_is_always_served() {
+        let slots = BodySlots::new(0, 1 << 20);
+        let only = slots.take().unwrap();
+        assert_eq!(only.batch_size(), BATCH_SIZE_BYTES_MIN);
+        assert!(matches!(slots.take(), Err(Failure::SlowDown)));
+    }
+}

@@ -26,7 +26,7 @@ use futures_util::{StreamExt, stream};
 use std::collections::BTreeMap;
 
 /// Lines looked up at once, and worked on at once: their commits share syncs.
-const LINES_PER_SCAN: usize = 256;
+const LINES_PER_SCAN: usize = 64;
 const LINES_AT_ONCE: usize = 16;
 
 /// Extents let go of in one commit.

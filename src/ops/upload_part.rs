@@ -8,6 +8,7 @@ use super::{
     Body, Gateway,
     gateway::COMMIT_TRIES_MAX,
     ingest::{Ingested, Received, computed},
+    pages::Pages,
     publish::{Batch, LoadedUpload, Stored, Unpublished},
 };
 use crate::{
@@ -87,19 +88,16 @@ impl Gateway {
     /// After a lost commit: `NoSuchUpload` when the upload has ended; otherwise sees to it that the next
     /// revision is above every one there is, whoever's clock it came from.
     pub(super) async fn reconsider_part(&self, slot: &PartSlot) -> Result<(), Failure> {
-        const ROWS_PER_SCAN: usize = 1_000;
         if self.get(&slot.upload.row).await?.as_ref() != Some(&slot.upload.value) {
             return Err(Failure::NoSuchUpload(slot.id.to_string()));
         }
-        let mut range = slot.revisions_from(Revision(self.next_sequence()));
-        loop {
-            let rows = self.scan(range.clone(), ROWS_PER_SCAN).await?;
-            let Some((last, _)) = rows.last() else { return Ok(()) };
-            if let Some((_, _, revision)) = keys::part_of(last) {
+        let mut pages = Pages::new(slot.revisions_from(Revision(self.next_sequence())));
+        while let Some(page) = pages.next(self).await? {
+            if let Some((_, _, revision)) = page.last().and_then(|(row, _)| keys::part_of(row)) {
                 self.skip_sequence_to(revision.0);
             }
-            range.start = keys::successor(last);
         }
+        Ok(())
     }
 }
 

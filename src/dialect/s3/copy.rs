@@ -25,6 +25,8 @@ pub(super) struct CopySource {
 impl CopySource {
     /// Reads `bucket/key`, percent-encoded, with or without a leading slash, with or without `?versionId=null`.
     ///
+    /// A plus stands for a space, as at AWS: s5cmd writes spaces so, and clients that mean a plus send `%2B`.
+    ///
     /// # Errors
     /// `InvalidArgument`, `KeyTooLongError`.
     pub(super) fn parse(headers: &HeaderMap) -> Result<Self, ErrorReply> {
@@ -38,7 +40,7 @@ impl CopySource {
         if let Some(version) = version.filter(|version| *version != "null") {
             return Err(ErrorReply::invalid_version_id("versionId", version));
         }
-        let path = percent::decode(path, Plus::Literal).ok_or_else(|| invalid("Invalid copy source encoding."))?;
+        let path = percent::decode(path, Plus::Space).ok_or_else(|| invalid("Invalid copy source encoding."))?;
         let path = path.strip_prefix('/').unwrap_or(&path);
         let (bucket, key) = path
             .split_once('/')

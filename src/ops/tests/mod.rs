@@ -3,6 +3,7 @@
 mod bodies;
 mod checksums;
 mod copies;
+mod durable;
 mod multipart;
 mod objects;
 mod races;

@@ -53,6 +53,23 @@ async fn a_reader_that_came_later_holds_nothing_back() {
 }
 
 #[tokio::test]
+async fn a_reader_keeps_its_bytes_although_the_clock_goes_back() {
+    let world = World::new().await;
+    world.put("k", &noise(1, 5_000)).await;
+    let reply = world.execute(Operation::GetObject(read_of("k", Selection::Whole)), None).await.unwrap();
+    world.pass_ms(-3_600_000);
+    world.delete("k").await.unwrap();
+    world.pass_ms(2 * GRACE_MS);
+    world.gateway.reap().await.unwrap();
+    assert_eq!(world.blob_count().await, 1);
+    drop(reply);
+    world.pass_ms(3_600_000);
+    world.gateway.reap().await.unwrap();
+    assert_eq!(world.blob_count().await, 0);
+    world.audit().await;
+}
+
+#[tokio::test]
 async fn a_crash_between_removing_bytes_and_the_commit_repeats_the_work() {
     let world = World::new().await;
     let parts: Vec<_> = (0..600).map(|part| noise(part, 100)).collect();

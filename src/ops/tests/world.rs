@@ -359,6 +359,7 @@ impl World {
             self.gateway.reap().await.unwrap();
         }
         assert!(self.rows(b'T').await.is_empty(), "the to-do list is worked off");
+        assert_eq!(self.gateway.verify().await.unwrap().problems, Vec::<String>::new());
     }
 
     /// Checks that every reference has its bytes, that every blob has as many holders as references, and that
