@@ -67,7 +67,8 @@ async fn object_store_moves_objects_both_ways() {
     assert_eq!(top.common_prefixes, [Path::from("dir")]);
     assert_eq!(top.objects.len(), 1);
 
-    let locations = futures_util::stream::iter(listed.iter().map(|key| Ok(Path::parse(key).unwrap()))).boxed();
+    let locations = listed.iter().map(|key| Ok(Path::parse(key).unwrap())).collect::<Vec<_>>();
+    let locations = futures_util::stream::iter(locations).boxed();
     let deleted: Vec<Path> = store.delete_stream(locations).try_collect().await.unwrap();
     assert_eq!(deleted.len(), 3);
     assert_eq!(store.list(None).count().await, 0);
