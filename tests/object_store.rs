@@ -6,7 +6,8 @@ mod support;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use object_store::{
-    GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode, PutPayload, aws::AmazonS3Builder, aws::S3ConditionalPut, path::Path, signer::Signer,
+    GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode, PutPayload, aws::AmazonS3Builder, aws::S3ConditionalPut, path::Path,
+    signer::Signer,
 };
 use std::time::Duration;
 use support::{ACCESS_KEY, SECRET_KEY, Server};
@@ -27,7 +28,8 @@ async fn object_store_moves_objects_both_ways() {
         .with_conditional_put(S3ConditionalPut::ETagMatch)
         .build()
         .expect("the store is configured");
-    let url = store.signed_url("PUT".parse().unwrap(), &Path::from(""), Duration::from_secs(60)).await.expect("a URL for the bucket itself");
+    let url =
+        store.signed_url("PUT".parse().unwrap(), &Path::from(""), Duration::from_secs(60)).await.expect("a URL for the bucket itself");
     let target = format!("{}?{}", url.path(), url.query().unwrap());
     let created = server.exchange(
         format!("PUT {target} HTTP/1.1\r\nHost: {}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", server.address).as_bytes(),

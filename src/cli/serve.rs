@@ -38,6 +38,10 @@ const AFTERWARDS: Duration = Duration::from_secs(5);
 /// How long tasks may take to notice that the runtime ends.
 const RUNTIME_SHUTDOWN: Duration = Duration::from_secs(5);
 
+/// Threads for work that blocks: enough to keep a disk's queue full of writes and syncs, and few enough
+/// that their stacks and allocator caches do not add up to more than the bodies they move.
+const BLOCKING_THREADS_MAX: usize = 64;
+
 /// Serves until a signal, drains, and returns success.
 ///
 /// # Errors
@@ -50,6 +54,7 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, CliError> {
     let data = DataDir::open_or_create(&settings.data)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
         .build()
         .map_err(|error| CliError::failed(format!("cannot start the runtime: {error}")))?;
     let (gateway, served) = runtime.block_on(async {

@@ -128,10 +128,6 @@ fn reading(configuration: AbsentConfiguration) -> &'static str {
         AbsentConfiguration::Logging => "s3:GetBucketLogging",
         AbsentConfiguration::Notification => "s3:GetBucketNotification",
         AbsentConfiguration::Replication => "s3:GetReplicationConfiguration",
-        AbsentConfiguration::RequestPayment => "s3:GetBucketRequestPayment",
-        AbsentConfiguration::Logging => "s3:GetBucketLogging",
-        AbsentConfiguration::Notification => "s3:GetBucketNotification",
-        AbsentConfiguration::Accelerate => "s3:GetAccelerateConfiguration",
     }
 }
 
