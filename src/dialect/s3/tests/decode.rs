@@ -505,7 +505,7 @@ fn decodes_what_clients_send() {
             "PUT /bkt/k\nx-amz-copy-source: /src-bkt/a%20b/%C3%BC+c?versionId=null\nx-amz-copy-source-if-none-match: 01010101010101010101010101010101\nx-amz-metadata-directive: REPLACE\ncontent-type: a/b\nx-amz-meta-x: y\nx-amz-storage-class: ONEZONE_IA\nx-amz-checksum-algorithm: sha256",
             "",
             Operation::CopyObject(CopyObject {
-                source: ObjectRef { bucket: Bucket::new("src-bkt").unwrap(), key: ObjectKey::new("a b/ü+c").unwrap() },
+                source: ObjectRef { bucket: Bucket::new("src-bkt").unwrap(), key: ObjectKey::new("a b/ü c").unwrap() },
                 source_conditions: ReadConditions { if_none_match: Some(ETagCondition::OneOf(vec![etag(1)])), ..ReadConditions::default() },
                 target: object("k"),
                 conditions: WriteConditions::default(),
