@@ -186,6 +186,10 @@ impl DataDir {
     pub fn root_key(&self) -> Result<Option<RootKey>, DataDirError> {
         let file = self.root_key_file();
         let Some(text) = read_small(&file)? else { return Ok(None) };
+        // Container volumes may come with modes of their own, so this is no reason to stop.
+        if file.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0) {
+            tracing::warn!("{} can be read by others than its owner", file.display());
+        }
         parse_root_key(&text).map(Some).map_err(|why| DataDirError::RootKey { path: file, why })
     }
 

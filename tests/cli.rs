@@ -40,15 +40,13 @@ impl Server {
             .spawn()
             .expect("the binary starts");
         let mut stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
-        let mut block = String::new();
-        loop {
-            let before = block.len();
-            let read = stdout.read_line(&mut block).expect("the server prints text");
-            assert!(read > 0, "the server ended before it listened:\n{block}");
-            if block[before..].starts_with("listening on http://127.0.0.1:") {
-                return Self { child, block, stdout: Some(stdout) };
-            }
+        let mut server = Self { child, block: String::new(), stdout: None };
+        while !server.block.lines().next_back().is_some_and(|line| line.starts_with("listening on http://127.0.0.1:")) {
+            let read = stdout.read_line(&mut server.block).expect("the server prints text");
+            assert!(read > 0, "the server ended before it listened:\n{}", server.block);
         }
+        server.stdout = Some(stdout);
+        server
     }
 
     fn signal(&self, signal: Signal) {
@@ -106,7 +104,7 @@ fn json(data: &Path, arguments: &[&str]) -> serde_json::Value {
 
 fn secret_of(block: &str) -> Option<&str> {
     let line = block.lines().find_map(|line| line.trim().strip_prefix("secret key"))?;
-    line.trim().split_whitespace().next()
+    line.split_whitespace().next()
 }
 
 #[test]

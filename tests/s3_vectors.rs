@@ -80,15 +80,21 @@ impl Vector {
     }
 
     fn verify(&self, target: &str, headers: &[(String, String)]) -> Result<(Box<SignedClaim>, Verified), AuthError> {
-        self.verify_with(target, headers, self.text("secret_key"))
+        self.verify_with(target, headers, self.text("secret_key"), self.now())
     }
 
-    fn verify_with(&self, target: &str, headers: &[(String, String)], secret: &str) -> Result<(Box<SignedClaim>, Verified), AuthError> {
+    fn verify_with(
+        &self,
+        target: &str,
+        headers: &[(String, String)],
+        secret: &str,
+        now: Timestamp,
+    ) -> Result<(Box<SignedClaim>, Verified), AuthError> {
         let parts = self.head(target, headers);
         match claim(&parts)? {
             Claim::Anonymous => panic!("{} is taken for anonymous", self.name()),
             Claim::Signed(signed) => {
-                let verified = signed.verify(&parts, self.bucket_in_host(), secret, self.now())?;
+                let verified = signed.verify(&parts, self.bucket_in_host(), secret, now)?;
                 Ok((signed, verified))
             }
         }
@@ -235,7 +241,7 @@ fn every_signed_head_verifies_at_its_signing_time() {
 #[test]
 fn every_head_is_signed_over_the_expected_strings() {
     for vector in Vector::with_scheme(&[&IN_HEADER[..], &IN_QUERY].concat()) {
-        let refusal = vector.verify_with(&vector.target(), &vector.headers(), "another secret").map(|_| ());
+        let refusal = vector.verify_with(&vector.target(), &vector.headers(), "another secret", vector.now()).map(|_| ());
         let Err(AuthError::SignatureMismatch { access_key, string_to_sign, canonical_request, provided }) = refusal else {
             panic!("{}: {refusal:?}", vector.name());
         };
@@ -244,6 +250,27 @@ fn every_head_is_signed_over_the_expected_strings() {
         assert_eq!(canonical_request.as_deref(), vector.find("expected_canonical_request"), "{}", vector.name());
         let expected = vector.find("expected_signature").unwrap_or_else(|| vector.text("expected_authorization"));
         assert!(expected.ends_with(&provided), "{}", vector.name());
+    }
+}
+
+#[test]
+fn no_signature_is_good_for_ever() {
+    for vector in Vector::with_scheme(&[&IN_HEADER[..], &IN_QUERY].concat()) {
+        let verify_after = |minutes: i64| {
+            let now = vector.now().plus_millis(minutes * 60_000);
+            vector.verify_with(&vector.target(), &vector.headers(), vector.text("secret_key"), now).map(|_| ())
+        };
+        assert_eq!(verify_after(0), Ok(()), "{}", vector.name());
+        if IN_HEADER.contains(&vector.text("scheme")) {
+            assert_eq!((verify_after(-15), verify_after(15)), (Ok(()), Ok(())), "{}", vector.name());
+            for minutes in [-16, 16] {
+                let refusal = verify_after(minutes);
+                assert!(matches!(refusal, Err(AuthError::ClockSkewed { .. })), "{}: {refusal:?}", vector.name());
+            }
+        } else {
+            let refusal = verify_after(61);
+            assert!(matches!(refusal, Err(AuthError::Expired { .. })), "{}: {refusal:?}", vector.name());
+        }
     }
 }
 

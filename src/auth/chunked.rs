@@ -1,10 +1,12 @@
 //! aws-chunked bodies, without I/O: signed chunks, signed trailers, unsigned trailers (S3 API Reference, "Transferring
 //! Payload in Multiple Chunks", "Signature calculations for trailing headers").
 //!
-//!     5;chunk-signature=<64 hex>\r\n  hello  \r\n      one chunk; without the extension when chunks are not signed
-//!     0;chunk-signature=<64 hex>\r\n                   the last one
-//!     x-amz-checksum-crc32:NhCmhg==\r\n                the trailer, if any; then its signature in a line of its own
-//!     \r\n
+//! ```text
+//! 5;chunk-signature=<64 hex>\r\n  hello  \r\n      one chunk; without the extension when chunks are not signed
+//! 0;chunk-signature=<64 hex>\r\n                   the last one
+//! x-amz-checksum-crc32:NhCmhg==\r\n                the trailer, if any; then its signature in a line of its own
+//! \r\n
+//! ```
 //!
 //! - Chunks of any size are accepted, also those below the 8 KiB that AWS asks for: streams of the JavaScript SDK make them.
 //! - Line ends in the trailer may be `\r\n`, `\n` or the end of the body, and empty lines may stand between the lines
@@ -212,7 +214,7 @@ impl Decoder {
             return Err(Failure::MalformedBody);
         }
         let size = u64::from_str_radix(size, 16).map_err(|_| Failure::MalformedBody)?;
-        let signature = extensions.split(';').find_map(|extension| extension.trim().strip_prefix("chunk-signature="));
+        let signature = extensions.split(';').find_map(|extension| extension.strip_prefix("chunk-signature="));
         self.signature = signature.unwrap_or_default().to_owned();
         self.unannounced = self.unannounced.checked_sub(size).ok_or(Failure::IncompleteBody)?;
         if size > 0 {

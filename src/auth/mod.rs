@@ -1,7 +1,7 @@
 //! Who sent a request, and what they may do.
 //!
 //! Verification is in two steps, because the secret lives in the index: `claim` reads which key a
-//! request says it was signed with, [`SignedClaim::verify`] recomputes the signature with that
+//! request says it was signed with, [`s3::SignedClaim::verify`] recomputes the signature with that
 //! key's secret. The same canonicaliser signs, for tests and clients. No I/O, no clock: the time
 //! is a parameter.
 

@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 /// A streaming checksum of one algorithm.
 #[derive(Clone)]
+#[allow(clippy::large_enum_variant, reason = "one per body in flight, and a box would be one more allocation for each")]
 pub enum Hasher {
     /// One of the CRCs.
     Crc(ChecksumAlgorithm, Crc),

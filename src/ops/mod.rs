@@ -76,6 +76,8 @@ pub trait Body: Send {
     fn trailer_checksum(&mut self) -> Option<Checksum>;
 }
 
+pub use crate::blob::BlobError as ContentError;
+
 /// The bytes of an answer. An error breaks the connection: better no bytes than wrong ones.
 pub type ContentStream = BoxStream<'static, Result<Bytes, BlobError>>;
 

@@ -149,7 +149,7 @@ enum Framing {
     /// As received.
     Plain,
     /// aws-chunked.
-    Chunked(Chunked),
+    Chunked(Box<Chunked>),
 }
 
 struct Chunked {
@@ -167,11 +167,11 @@ where
     pub(super) fn new(frames: Lent<B>, payload: &Payload, decoded_size: u64, trailer: Option<ChecksumAlgorithm>) -> Self {
         let framing = match payload {
             Payload::Unsigned | Payload::Sha256(_) => Framing::Plain,
-            Payload::Chunked(framing) => Framing::Chunked(Chunked {
+            Payload::Chunked(framing) => Framing::Chunked(Box::new(Chunked {
                 decoder: Some(chunked::Decoder::new((**framing).clone(), decoded_size, trailer)),
                 decoded: VecDeque::new(),
                 trailer: None,
-            }),
+            })),
         };
         Self { frames, framing }
     }

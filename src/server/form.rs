@@ -48,8 +48,6 @@ pub(super) struct Form {
     pub(super) fields: Vec<(String, String)>,
     /// The name of the file on the client's side.
     pub(super) file_name: Option<String>,
-    /// The Content-Type of the file's part.
-    pub(super) file_content_type: Option<String>,
     file: Field<'static>,
     source: Arc<SourceState>,
     // Fields borrow nothing of it, but multer ends a stream whose `Multipart` is gone.
@@ -72,9 +70,7 @@ where
         if name.eq_ignore_ascii_case("file") {
             source.in_file.store(true, Ordering::Relaxed);
             let file_name = field.file_name().map(str::to_owned);
-            let file_content_type =
-                field.headers().get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
-            return Ok(Form { fields, file_name, file_content_type, file: field, source, _multipart: multipart });
+            return Ok(Form { fields, file_name, file: field, source, _multipart: multipart });
         }
         if fields.len() == FIELD_COUNT_MAX {
             return Err(FormError::FieldsTooLarge);
@@ -247,7 +243,6 @@ mod tests {
             let form = read(&text, size).await.map_err(|error| format!("{error:?}")).unwrap();
             assert_eq!(form.fields, [("key".to_owned(), "k".to_owned()), ("Policy".to_owned(), "p\r\np".to_owned())]);
             assert_eq!(form.file_name.as_deref(), Some("a.txt"));
-            assert_eq!(form.file_content_type.as_deref(), Some("text/plain"));
             assert_eq!(drain(form.into_file(0..=100)).await, Ok(b"some \r\n--X bytes".to_vec()), "frames of {size}");
         }
     }

@@ -7,7 +7,7 @@
 //!   the last byte was handed to the connection, or the client went away.
 
 use super::completion::Completion;
-use crate::{blob::BlobError, ops::ContentStream};
+use crate::ops::{ContentError, ContentStream};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use http_body::{Body, Frame, SizeHint};
@@ -33,7 +33,7 @@ enum Content {
 pub(super) enum ReplyError {
     /// The store could not read on.
     #[error("{0}")]
-    Store(#[from] BlobError),
+    Store(#[from] ContentError),
     /// The store gave another number of bytes than the record says.
     #[error("the content is not of the size that was announced")]
     WrongSize,
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
     use http_body_util::BodyExt as _;
 
-    fn stream(pieces: &[Result<&'static str, BlobError>]) -> ContentStream {
+    fn stream(pieces: &[Result<&'static str, ContentError>]) -> ContentStream {
         let pieces: Vec<_> = pieces.iter().map(|piece| piece.clone().map(Bytes::from)).collect();
         futures_util::stream::iter(pieces).boxed()
     }
@@ -159,8 +159,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_failing_store_breaks_the_body_off() {
-        let body = ReplyBody::stream(stream(&[Ok("ab"), Err(BlobError::Io("gone".to_owned()))]), 4);
-        assert!(matches!(body.collect().await, Err(ReplyError::Store(BlobError::Io(_)))));
+        let body = ReplyBody::stream(stream(&[Ok("ab"), Err(ContentError::Io("gone".to_owned()))]), 4);
+        assert!(matches!(body.collect().await, Err(ReplyError::Store(ContentError::Io(_)))));
     }
 
     #[tokio::test]

@@ -8,28 +8,28 @@ use std::{
 };
 
 /// The root key of a [`Server`].
-pub const ACCESS_KEY: &str = "PARTWAYTESTROOTKEY01";
+pub(crate) const ACCESS_KEY: &str = "PARTWAYTESTROOTKEY01";
 /// Its secret.
-pub const SECRET_KEY: &str = "a-secret/with+characters=that.need.care";
+pub(crate) const SECRET_KEY: &str = "a-secret/with+characters=that.need.care";
 
 /// A running partway with a data directory of its own, killed when dropped.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     /// Where it listens.
-    pub address: SocketAddr,
-    /// Its data directory, which lives as long as this.
-    #[allow(dead_code, reason = "not every test that starts a server looks into it")]
-    pub data: tempfile::TempDir,
+    pub(crate) address: SocketAddr,
+    /// Its data directory, removed with it.
+    _data: tempfile::TempDir,
 }
 
 impl Server {
     /// Starts one and waits until it listens.
-    pub fn start() -> Self {
+    #[allow(dead_code, reason = "not every test starts one without flags")]
+    pub(crate) fn start() -> Self {
         Self::start_with(&[])
     }
 
     /// Starts one with further flags.
-    pub fn start_with(flags: &[&str]) -> Self {
+    pub(crate) fn start_with(flags: &[&str]) -> Self {
         let data = tempfile::tempdir().expect("a temporary directory");
         let mut command = Command::new(env!("CARGO_BIN_EXE_partway"));
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PARTWAY_")) {
@@ -52,12 +52,12 @@ impl Server {
             .expect("the server says where it listens");
         // Whatever else it prints is read, so that it never waits for us.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { child, address, data }
+        Self { child, address, _data: data }
     }
 
     /// Sends bytes on a connection of their own and returns everything that comes back until it is closed.
     #[allow(dead_code, reason = "not every test that starts a server speaks this way")]
-    pub fn exchange(&self, request: &[u8]) -> String {
+    pub(crate) fn exchange(&self, request: &[u8]) -> String {
         let mut stream = TcpStream::connect(self.address).expect("the server accepts");
         stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a time-out can be set");
         stream.write_all(request).expect("the server reads");

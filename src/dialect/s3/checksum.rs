@@ -185,7 +185,11 @@ fn named_value(headers: &HeaderMap) -> Result<Option<(ChecksumAlgorithm, String)
     Ok(found)
 }
 
-fn announced_trailer(headers: &HeaderMap) -> Result<Option<ChecksumAlgorithm>, ErrorReply> {
+/// The algorithm that `x-amz-trailer` announces.
+///
+/// # Errors
+/// `InvalidRequest` for a trailer that is no checksum, `NotImplemented` for one we have not.
+pub(super) fn announced_trailer(headers: &HeaderMap) -> Result<Option<ChecksumAlgorithm>, ErrorReply> {
     let Some(name) = headers::text(headers, "x-amz-trailer") else { return Ok(None) };
     let suffix = name.trim().to_ascii_lowercase();
     let suffix = suffix.strip_prefix(PREFIX).unwrap_or_default();

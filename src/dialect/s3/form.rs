@@ -8,7 +8,6 @@ use super::{
     checksum,
     decode::Wire,
     error::ErrorReply,
-    failure::access_denied,
     headers, object,
     response::{self, ReplyContext, quoted, set},
     route::Route,
@@ -163,17 +162,4 @@ pub fn missing_field(name: &str) -> ErrorReply {
 #[must_use]
 pub fn not_one_file(count: usize) -> ErrorReply {
     ErrorReply::invalid_argument("POST requires exactly one file upload per request.", "file", count)
-}
-
-/// The policy is not base64, not JSON or not a policy; `reason` ends the message.
-#[must_use]
-pub fn invalid_policy_document(reason: &str) -> ErrorReply {
-    ErrorReply::bad_request("InvalidPolicyDocument", format!("Invalid Policy: {reason}"))
-}
-
-/// The form does not keep to its policy; `reason` is as S3 words it: `Extra input fields: x`,
-/// `Policy Condition failed: ["eq", "$key", "v"]`, `Policy expired.`
-#[must_use]
-pub fn policy_violated(reason: &str) -> ErrorReply {
-    ErrorReply { message: format!("Invalid according to Policy: {reason}").into(), ..access_denied("") }
 }

@@ -3,7 +3,7 @@
 use super::{error::ErrorReply, tagging, unsupported};
 use crate::model::{Attributes, SystemHeaders, UserMetadata};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue};
 use std::collections::BTreeMap;
 
 /// User metadata's limit: names without their prefix and values together. Bytes.
@@ -98,15 +98,29 @@ pub(super) fn content_md5(headers: &HeaderMap) -> Result<Option<[u8; 16]>, Error
 /// The size of the decoded body: Content-Length, or what an aws-chunked body says it decodes to.
 ///
 /// # Errors
-/// `MissingContentLength`; `InvalidArgument` for a decoded length that is no number.
+/// `MissingContentLength`; `InvalidArgument` for a length that is no number.
 pub(super) fn body_size(headers: &HeaderMap) -> Result<u64, ErrorReply> {
-    let streams = text(headers, "x-amz-content-sha256").is_some_and(|word| word.starts_with("STREAMING-"));
-    let name = if streams { "x-amz-decoded-content-length" } else { header::CONTENT_LENGTH.as_str() };
+    let name = size_header(headers);
     let size = text(headers, name).ok_or_else(ErrorReply::missing_content_length)?;
-    let digits = !size.is_empty() && size.bytes().all(|byte| byte.is_ascii_digit());
-    let parsed = if digits { size.parse().ok() } else { None };
-    parsed.ok_or_else(|| {
-        let shown = if streams { "x-amz-decoded-content-length" } else { "Content-Length" };
-        ErrorReply::invalid_argument(format!("Provided {size} not an integer or within integer range"), shown, &size)
-    })
+    let is_number = !size.is_empty() && size.bytes().all(|byte| byte.is_ascii_digit());
+    let parsed = if is_number { size.parse().ok() } else { None };
+    parsed.ok_or_else(|| ErrorReply::invalid_argument(format!("Provided {size} not an integer or within integer range"), name, &size))
+}
+
+/// The size of a document, which may come without one unless it is aws-chunked.
+///
+/// # Errors
+/// As [`body_size`].
+pub(super) fn document_size(headers: &HeaderMap) -> Result<Option<u64>, ErrorReply> {
+    let is_told = headers.contains_key(size_header(headers));
+    if is_told || is_aws_chunked(headers) { body_size(headers).map(Some) } else { Ok(None) }
+}
+
+fn size_header(headers: &HeaderMap) -> &'static str {
+    if is_aws_chunked(headers) { "x-amz-decoded-content-length" } else { "content-length" }
+}
+
+/// The payload's word tells, not Content-Encoding, which some clients leave out.
+fn is_aws_chunked(headers: &HeaderMap) -> bool {
+    text(headers, "x-amz-content-sha256").is_some_and(|word| word.starts_with("STREAMING-"))
 }

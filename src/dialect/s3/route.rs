@@ -252,13 +252,17 @@ impl Route {
     /// What the client said about its document's bytes, for the server to verify before `decode`.
     ///
     /// # Errors
-    /// `InvalidDigest`, checksum headers that are not ones, and for DeleteObjects the absence of both.
+    /// `InvalidDigest`, checksum headers that are not ones, `MissingContentLength` of an aws-chunked
+    /// document, and for DeleteObjects the absence of both Content-MD5 and checksum.
     pub fn document_claims(&self, parts: &Parts) -> Result<BodyClaims, ErrorReply> {
-        // The checksum of a CompleteMultipartUpload is the object's, not its document's.
+        let headers = &parts.headers;
+        let size = headers::document_size(headers)?;
+        // The checksum in the head of a CompleteMultipartUpload is the object's, not its document's.
         if let Action::Object(_, O::CompleteUpload) = self.action {
-            return Ok(BodyClaims { md5: headers::content_md5(&parts.headers)?, ..BodyClaims::default() });
+            let (md5, trailer) = (headers::content_md5(headers)?, checksum::announced_trailer(headers)?);
+            return Ok(BodyClaims { size, md5, trailer, ..BodyClaims::default() });
         }
-        let claims = checksum::body_claims(&parts.headers)?;
+        let claims = BodyClaims { size, ..checksum::body_claims(headers)? };
         let unguarded = claims.md5.is_none() && claims.checksum_algorithm().is_none();
         if unguarded && matches!(self.action, Action::Bucket(_, B::DeleteObjects)) {
             return Err(ErrorReply::invalid_request("Missing required header for this request: Content-MD5 OR x-amz-checksum-*"));

@@ -1,3 +1,5 @@
+//! The engine on a real directory: its contract, what survives a restart, and what a failed write leads to.
+
 use super::*;
 use crate::{meta::keys, testkit::kv_suite};
 use std::time::Duration;

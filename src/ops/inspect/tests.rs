@@ -1,3 +1,5 @@
+//! A sound store, every way to damage it, and what `verify` and `open_uploads` must say.
+
 use super::fixture::*;
 use super::*;
 use crate::{

@@ -3,6 +3,7 @@
 mod decode;
 mod encode;
 mod forms;
+mod refuse;
 
 use super::{Address, BodyKind, ErrorReply, Route, Wire};
 use crate::model::*;
