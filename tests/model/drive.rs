@@ -66,12 +66,14 @@ struct Driver {
     begun: Vec<(ObjectRef, UploadId)>,
     place: Place,
     seen: Seen,
+    /// The latest time there ever was.
+    latest: Timestamp,
 }
 
 impl Driver {
     async fn start(place: Place, wrapper: Wrapper, nature: Nature) -> Self {
         let running = Some(start(&place, wrapper, &nature).await);
-        Self { running, wrapper, nature, model: Reference::new(BEGIN, LIMITS), begun: Vec::new(), place, seen: Seen::new() }
+        Self { running, wrapper, nature, model: Reference::new(BEGIN, LIMITS), begun: Vec::new(), place, seen: Seen::new(), latest: BEGIN }
     }
 
     async fn run(&mut self, seeds: &[u64], trace: &mut Vec<String>) -> Result<(), String> {
@@ -97,6 +99,15 @@ impl Driver {
     fn pass_ms(&mut self, millis: i64) {
         self.nature.pass_ms(millis);
         self.model.now = self.nature.now();
+        self.model.steady = self.model.steady.max(self.model.now);
+        self.latest = self.latest.max(self.model.now);
+    }
+
+    /// Lets the gateway look at the clock.
+    async fn look_at_the_clock(&mut self) {
+        let object = ObjectRef { bucket: Bucket::new("nowhere").expect("a bucket name"), key: ObjectKey::new("k").expect("a key") };
+        let (outcome, _) = self.execute(&Operation::HeadObject(whole(object)), &[]).await;
+        assert!(matches!(outcome, Err(Failure::NoSuchBucket(_))));
     }
 
     async fn take(&mut self, step: Step) -> Result<(), String> {
@@ -114,6 +125,7 @@ impl Driver {
                 release(held).await
             }
             Step::Pass { millis } => {
+                self.look_at_the_clock().await;
                 self.pass_ms(millis);
                 Ok(())
             }
@@ -180,6 +192,7 @@ impl Driver {
 
     /// Everything that can be asked: buckets, objects with their bytes, uploads with their parts.
     async fn compare_all(&mut self) -> Result<(), String> {
+        self.look_at_the_clock().await;
         let list = ListBuckets { prefix: String::new(), after: None, count_max: 1000 };
         let _ = self.compare(&Operation::ListBuckets(list), &[]).await?;
         let mut operations = Vec::new();
@@ -225,7 +238,7 @@ impl Driver {
             return Err(format!("a read that is held is answered {outcome:?} instead of {expected:?}"));
         }
         if let (Some(content), Some(bytes)) = (content, bytes) {
-            let since = self.nature.now();
+            let since = self.model.steady;
             self.running().held.push(Held { since, bytes, content });
         }
         Ok(())
@@ -242,6 +255,7 @@ impl Driver {
         self.running().gateway.drain().await;
         self.running = None;
         self.running = Some(start(&self.place, self.wrapper, &self.nature).await);
+        self.model.steady = self.model.now;
         self.verify().await
     }
 
@@ -273,7 +287,7 @@ impl Driver {
 
     /// Nothing is left once the grace period is over but the answers of completed uploads, and then not even they.
     async fn settle(&mut self) -> Result<(), String> {
-        self.pass_ms(GRACE_MS);
+        self.pass_ms(self.latest.millis() - self.nature.now().millis() + GRACE_MS);
         self.reap().await?;
         let answers = self.rows(b'C').await?;
         let expected: BTreeSet<_> = self.model.completed.keys().map(keys::completed).collect();

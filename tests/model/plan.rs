@@ -30,6 +30,9 @@ const KEYS: [&str; 11] = ["a", "a/", "a/b", "a/b/c", "a0", "b", "b//x", "b\0", "
 const PREFIXES: [&str; 7] = ["", "", "a", "a/", "b", "é", "none"];
 const DELIMITERS: [&str; 5] = ["", "/", "/", "//", "b"];
 
+/// Time that passes; clocks are set back, too.
+const PASSING_MS: [i64; 10] = [0, 1, 999, GRACE_MS / 2, GRACE_MS, GRACE_MS, RETENTION_MS / 2, -1, -GRACE_MS, -3_600_000];
+
 const CHECKSUMS: [Option<(ChecksumAlgorithm, ChecksumType)>; 7] = [
     None,
     None,
@@ -68,7 +71,7 @@ pub(crate) fn step(seed: u64, model: &Reference, held: usize, ended: &[(ObjectRe
         84..88 => plan.list_objects(),
         88..90 => Step::Hold(plan.read()),
         90..92 if held > 0 => Step::Release(plan.dice.below(held)),
-        90..96 => Step::Pass { millis: *plan.dice.pick(&[0, 1, 7, 999, GRACE_MS / 2, GRACE_MS, RETENTION_MS / 2]) },
+        90..96 => Step::Pass { millis: *plan.dice.pick(&PASSING_MS) },
         96..99 => Step::Reap,
         _ => Step::Restart,
     }

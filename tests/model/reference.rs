@@ -9,7 +9,10 @@ use std::collections::BTreeMap;
 
 /// Everything there is.
 pub(crate) struct Reference {
+    /// The time, which may go back.
     pub(crate) now: Timestamp,
+    /// The latest time since the last start: what the reaper goes by.
+    pub(crate) steady: Timestamp,
     pub(crate) limits: Limits,
     pub(crate) buckets: BTreeMap<Bucket, BucketState>,
     pub(crate) completed: BTreeMap<UploadId, CompletedState>,
@@ -90,12 +93,12 @@ impl Object {
 
 impl Reference {
     pub(crate) fn new(now: Timestamp, limits: Limits) -> Self {
-        Self { now, limits, buckets: BTreeMap::new(), completed: BTreeMap::new(), lives: 0 }
+        Self { now, steady: now, limits, buckets: BTreeMap::new(), completed: BTreeMap::new(), lives: 0 }
     }
 
     /// What the reaper does that a caller can tell: answers are forgotten that nobody who is reading may need.
     pub(crate) fn reap(&mut self, oldest_read: Option<Timestamp>) {
-        let until = oldest_read.map_or(self.now, |oldest| self.now.min(oldest.plus_millis(-1)));
+        let until = oldest_read.map_or(self.steady, |oldest| self.steady.min(oldest.plus_millis(-1)));
         self.completed.retain(|_, completed| completed.forget_at > until);
     }
 
@@ -324,7 +327,7 @@ impl Reference {
         let now = self.now;
         let found = self.bucket_mut(&object.bucket)?.uploads.get_mut(&(object.key.clone(), id));
         let upload = found.ok_or_else(|| Failure::NoSuchUpload(id.to_string()))?;
-        upload.last_activity = now;
+        upload.last_activity = upload.last_activity.max(now);
         upload.bytes_held += bytes.len() as u64;
         let part = Part { checksum: algorithm.map(|algorithm| checksum(algorithm, &bytes)), bytes, last_modified: now };
         upload.parts.insert(number, part.clone());
@@ -368,7 +371,7 @@ impl Reference {
             object: complete.object.clone(),
             list: complete.parts.clone(),
             answer: answer.clone(),
-            forget_at: self.now.plus_millis(RETENTION_MS),
+            forget_at: self.steady.plus_millis(RETENTION_MS),
         };
         self.completed.insert(id, completed);
         let bucket = self.bucket_mut(&complete.object.bucket)?;
