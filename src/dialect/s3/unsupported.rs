@@ -18,6 +18,7 @@ const REFUSED: &[&str] = &[
     "x-amz-rename-source",
     "x-amz-if-match-last-modified-time",
     "x-amz-if-match-size",
+    "x-amz-if-match-initiated-time",
 ];
 
 /// Storage classes that are kept and returned as a label; every one of them reads at once, as ours do.
@@ -37,6 +38,9 @@ pub(super) fn refuse(headers: &HeaderMap, action: &Action) -> Result<(), ErrorRe
     let flag = |name| headers::text(headers, name).is_some_and(|value| !value.eq_ignore_ascii_case("false"));
     if flag("x-amz-bucket-object-lock-enabled") {
         return Err(ErrorReply::header_not_implemented("x-amz-bucket-object-lock-enabled", "Object lock is not implemented"));
+    }
+    if headers::text(headers, "x-amz-bucket-namespace").is_some_and(|value| value != "global") {
+        return Err(ErrorReply::header_not_implemented("x-amz-bucket-namespace", "All buckets share one namespace"));
     }
     if headers::text(headers, "x-amz-object-ownership").is_some_and(|value| value != "BucketOwnerEnforced") {
         let additional = "Every bucket's ownership is BucketOwnerEnforced";

@@ -24,7 +24,9 @@ fn refusals() -> Vec<Refusal> {
     case("posting an object", "POST /bkt/k", "", 405, "MethodNotAllowed", "ResourceType=OBJECT");
     case("posting what is no form", "POST /bkt\ncontent-type: text/plain", "", 412, "PreconditionFailed", "Bucket POST must be");
     case("two sub-resources", "GET /bkt?acl&policy", "", 400, "InvalidArgument", "Conflicting query string parameters: acl, policy");
-    for name in ["torrent", "restore", "legal-hold", "retention", "select&select-type=2", "renameObject", "object-lock", "session"] {
+    for name in
+        ["torrent", "restore", "legal-hold", "retention", "select&select-type=2", "renameObject", "object-lock", "session", "annotation"]
+    {
         for method in ["GET", "PUT", "POST", "DELETE", "HEAD"] {
             case(
                 "an object's sub-resource we have not",
@@ -36,7 +38,9 @@ fn refusals() -> Vec<Refusal> {
             );
         }
     }
-    for name in ["intelligent-tiering", "analytics", "inventory&id=1", "metrics", "session", "metadataConfiguration"] {
+    for name in
+        ["intelligent-tiering", "analytics", "inventory&id=1", "metrics", "session", "metadataConfiguration", "metadataAnnotationTable"]
+    {
         for method in ["GET", "PUT", "DELETE"] {
             case("a bucket's sub-resource we have not", &format!("{method} /bkt?{name}"), "", 501, "NotImplemented", "additionalMessage=");
         }
@@ -68,6 +72,10 @@ fn refusals() -> Vec<Refusal> {
         case("a header we do not honour", &put(header), "", 501, "NotImplemented", "Header=x-amz-");
     }
     case("reading with a customer's key", "GET /bkt/k\nx-amz-server-side-encryption-customer-key: k", "", 501, "NotImplemented", "Header=");
+    let namespace = "PUT /bkt\nx-amz-bucket-namespace: account-regional";
+    case("a bucket in another namespace", namespace, "", 501, "NotImplemented", "Header=x-amz-bucket-namespace");
+    let abort = "DELETE /bkt/k?uploadId=$U\nx-amz-if-match-initiated-time: x";
+    case("an abort by time", abort, "", 501, "NotImplemented", "Header=x-amz-if-match-initiated-time");
     case("a bucket with locks", "PUT /bkt\nx-amz-bucket-object-lock-enabled: true", "", 501, "NotImplemented", "Header=");
     case("an unknown class", &put("x-amz-storage-class: FAST"), "", 400, "InvalidStorageClass", "");
     case("a public object", &put("x-amz-acl: public-read"), "", 400, "AccessControlListNotSupported", "The bucket does not allow ACLs");
