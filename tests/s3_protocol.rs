@@ -13,5 +13,21 @@ mod errors;
 mod reads;
 #[path = "s3_protocol/table.rs"]
 mod table;
+#[path = "s3_protocol/expect.rs"]
+mod expect;
+#[path = "s3_protocol/writes.rs"]
+mod writes;
+#[path = "s3_protocol/multipart.rs"]
+mod multipart;
+#[path = "s3_protocol/checksums.rs"]
+mod checksums;
+#[path = "s3_protocol/chunked.rs"]
+mod chunked;
+#[path = "s3_protocol/auth.rs"]
+mod auth;
+#[path = "s3_protocol/listing.rs"]
+mod listing;
+#[path = "s3_protocol/cors.rs"]
+mod cors;
 
 mod support;
