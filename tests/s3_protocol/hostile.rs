@@ -122,7 +122,9 @@ fn heads_are_bounded_and_framed_in_one_way() {
         ("not HTTP", "\x16\x03\x01\x02\x00\x01\x00\x01\u{7f}".to_owned(), "400"),
         ("fragment", "GET /#a HTTP/1.1\r\nHost: H\r\nConnection: close\r\n\r\n".to_owned(), "400|403"),
         ("CONNECT", "CONNECT example.org:443 HTTP/1.1\r\nHost: H\r\n\r\n".to_owned(), "405"),
-        ("no host", "GET / HTTP/1.1\r\nConnection: close\r\n\r\n".to_owned(), "403"),
+        ("no host", "GET / HTTP/1.1\r\nConnection: close\r\n\r\n".to_owned(), "400"),
+        ("no host, HTTP/1.0", "GET / HTTP/1.0\r\n\r\n".to_owned(), "403"),
+        ("hosts", "GET / HTTP/1.1\r\nHost: H\r\nHost: other\r\nConnection: close\r\n\r\n".to_owned(), "400"),
     ] {
         let answered = statuses(&answers(&peer, request.replace("Host: H\r\n", &format!("Host: {host}\r\n")).as_bytes()));
         let fits = expected.split('|').any(|expected| expected == answered);
