@@ -48,6 +48,17 @@ pub enum Failure {
         /// The ETag the caller listed.
         etag: ETag,
     },
+    /// A listed part number is below 1.
+    PartNumberTooSmall(i64),
+    /// What is listed can be no part: its number is above 10,000 or its ETag is none.
+    PartImpossible {
+        /// The upload.
+        upload_id: UploadId,
+        /// The number as listed.
+        number: i64,
+        /// The ETag as listed, without quotes.
+        etag: String,
+    },
     /// A part other than the last is below the dialect's minimum.
     PartTooSmall {
         /// The part.

@@ -31,4 +31,4 @@ pub use operation::*;
 pub use outcome::*;
 pub use range::{ByteRange, RangeRequest, Selection};
 pub use time::Timestamp;
-pub use upload::{CompletedPart, PartList, PartListError, PartNumber, UploadId};
+pub use upload::{CompletedPart, PartList, PartListError, PartListRefusal, PartNumber, UploadId};

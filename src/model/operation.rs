@@ -270,6 +270,8 @@ pub struct CompleteMultipartUpload {
     pub upload_id: UploadId,
     /// The list as sent; its order is checked after the upload's existence.
     pub parts: Vec<CompletedPart>,
+    /// What is wrong with the list beyond what `parts` can say; `parts` does not matter then.
+    pub refusal: Option<PartListRefusal>,
     /// Conditions on what stands under the key.
     pub conditions: WriteConditions,
     /// x-amz-mp-object-size.

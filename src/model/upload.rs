@@ -19,9 +19,12 @@ impl UploadId {
         Self(id)
     }
 
-    /// The id of this text; `None` unless it is 32 hex digits.
+    /// The id of this text; `None` unless it is 32 upper-case hex digits: an id has one spelling.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
+        if text.bytes().any(|byte| byte.is_ascii_lowercase()) {
+            return None;
+        }
         let mut id = [0; 16];
         hex::decode_to_slice(text, &mut id).ok()?;
         Some(Self(id))
@@ -89,6 +92,22 @@ pub struct CompletedPart {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartList(Vec<CompletedPart>);
 
+/// What is wrong with a list that names something that is no part. S3 says so only once the upload is known to be open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PartListRefusal {
+    /// A number below 1.
+    NumberTooSmall(i64),
+    /// A number does not exceed the one before it.
+    OutOfOrder,
+    /// A number above 10,000, or an ETag that is none: no part has it.
+    NoSuchPart {
+        /// The number as listed.
+        number: i64,
+        /// The ETag as listed, without quotes.
+        etag: String,
+    },
+}
+
 /// Why a list of parts is not a [`PartList`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PartListError {
@@ -131,7 +150,7 @@ mod tests {
         assert!(early < late && early.to_string() < late.to_string());
         assert_eq!(early.to_string().len(), 32);
         assert_eq!(UploadId::parse(&late.to_string()), Some(late));
-        for bad in ["", "zz", "00", &"0".repeat(33), &"g".repeat(32)] {
+        for bad in ["", "zz", "00", &"0".repeat(33), &"g".repeat(32), &"a".repeat(32)] {
             assert_eq!(UploadId::parse(bad), None, "{bad}");
         }
     }

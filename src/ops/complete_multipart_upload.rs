@@ -34,6 +34,9 @@ impl Gateway {
             let Some(upload) = self.open_upload(bucket.record.id, key, &operation.upload_id).await? else {
                 return self.replay(operation, limits, &bucket).await;
             };
+            if let Some(refusal) = &operation.refusal {
+                return Err(refused(operation.upload_id, refusal));
+            }
             // An upload's record never changes, so what was assembled for it still holds after a lost commit.
             let assembled = match &assembled {
                 Some(assembled) => assembled,
@@ -81,7 +84,8 @@ impl Gateway {
         let gone = || Failure::NoSuchUpload(operation.upload_id.to_string());
         let value = self.get(&keys::completed(&operation.upload_id)).await?.ok_or_else(gone)?;
         let completed: CompletedRecord = decode(&value)?;
-        let same = completed.bucket == bucket.record.id
+        let same = operation.refusal.is_none()
+            && completed.bucket == bucket.record.id
             && completed.key == operation.object.key
             && completed.list_digest == list_digest(&operation.parts);
         if same && limits.complete_is_replayable { Ok(outcome(completed)) } else { Err(gone()) }
@@ -125,6 +129,14 @@ impl Gateway {
             }
         }
         Ok(newest)
+    }
+}
+
+fn refused(upload_id: UploadId, refusal: &PartListRefusal) -> Failure {
+    match refusal {
+        PartListRefusal::NumberTooSmall(number) => Failure::PartNumberTooSmall(*number),
+        PartListRefusal::OutOfOrder => Failure::PartsOutOfOrder { upload_id },
+        PartListRefusal::NoSuchPart { number, etag } => Failure::PartImpossible { upload_id, number: *number, etag: etag.clone() },
     }
 }
 

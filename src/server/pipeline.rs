@@ -144,6 +144,7 @@ impl Server {
 
     async fn answer(&self, exchange: &mut Exchange<'_>) -> Result<Answer, Rejection> {
         let parts = exchange.parts;
+        check_host(parts)?;
         let address = s3::address(parts, &self.settings.domains)?;
         exchange.completion.bucket.clone_from(&address.bucket);
         exchange.completion.key.clone_from(&address.key);
@@ -216,6 +217,17 @@ fn stream_body(slot: &Slot<Incoming>, payload: &Payload, operation: &mut Operati
 /// Whether the client waits for `100 Continue` before it sends its body.
 fn expects_continue(parts: &Parts) -> bool {
     parts.version > http::Version::HTTP_10 && parts.headers.contains_key(header::EXPECT)
+}
+
+/// 400 unless there is one Host (RFC 9112 §3.2): with two, a proxy before us and we could mean different buckets.
+fn check_host(parts: &Parts) -> Result<(), Rejection> {
+    match parts.headers.get_all(header::HOST).iter().count() {
+        0 if parts.version > http::Version::HTTP_10 => {
+            Err(s3::ErrorReply::invalid_request("Missing required header for this request: Host").into())
+        }
+        0 | 1 => Ok(()),
+        _ => Err(s3::ErrorReply::invalid_request("Expecting a single Host header.").into()),
+    }
 }
 
 /// 417 for an expectation that is none we know (RFC 9110 §10.1.1).

@@ -65,7 +65,7 @@ enum Signing {
 
 /// A request that is written as it is given.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub(crate) struct Request {
     method: String,
     target: String,
     headers: Vec<(String, Vec<u8>)>,
@@ -80,7 +80,7 @@ pub struct Request {
 }
 
 /// A request with this method and target, signed in its header.
-pub fn request(method: &str, target: &str) -> Request {
+pub(crate) fn request(method: &str, target: &str) -> Request {
     Request {
         method: method.to_owned(),
         target: target.to_owned(),
@@ -97,98 +97,98 @@ pub fn request(method: &str, target: &str) -> Request {
 }
 
 /// GET.
-pub fn get(target: &str) -> Request {
+pub(crate) fn get(target: &str) -> Request {
     request("GET", target)
 }
 
 /// HEAD.
-pub fn head(target: &str) -> Request {
+pub(crate) fn head(target: &str) -> Request {
     request("HEAD", target)
 }
 
 /// DELETE.
-pub fn delete(target: &str) -> Request {
+pub(crate) fn delete(target: &str) -> Request {
     request("DELETE", target)
 }
 
 /// PUT with a body.
-pub fn put(target: &str, body: impl AsRef<[u8]>) -> Request {
+pub(crate) fn put(target: &str, body: impl AsRef<[u8]>) -> Request {
     request("PUT", target).body(body)
 }
 
 /// POST with a body.
-pub fn post(target: &str, body: impl AsRef<[u8]>) -> Request {
+pub(crate) fn post(target: &str, body: impl AsRef<[u8]>) -> Request {
     request("POST", target).body(body)
 }
 
 impl Request {
     /// With a signed header.
-    pub fn with(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn with(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.headers.push((name.to_owned(), value.as_ref().to_vec()));
         self
     }
 
     /// With a header that is not signed.
-    pub fn with_unsigned(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn with_unsigned(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.unsigned_headers.push((name.to_owned(), value.as_ref().to_vec()));
         self
     }
 
     /// With this body; its length and hash are announced.
-    pub fn body(mut self, body: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn body(mut self, body: impl AsRef<[u8]>) -> Self {
         self.body = body.as_ref().to_vec();
         self
     }
 
     /// Without Content-Length: whoever calls this says how the body is framed.
-    pub fn unframed(mut self) -> Self {
+    pub(crate) fn unframed(mut self) -> Self {
         self.framed = false;
         self
     }
 
     /// With this x-amz-content-sha256 instead of the body's.
-    pub fn payload(mut self, word: &str) -> Self {
+    pub(crate) fn payload(mut self, word: &str) -> Self {
         self.payload_word = Some(word.to_owned());
         self
     }
 
     /// Not signed.
-    pub fn anonymous(mut self) -> Self {
+    pub(crate) fn anonymous(mut self) -> Self {
         self.signing = Signing::None;
         self
     }
 
     /// Signed in the query.
-    pub fn presigned(mut self, expires_secs: u64) -> Self {
+    pub(crate) fn presigned(mut self, expires_secs: u64) -> Self {
         self.signing = Signing::Query { expires_secs };
         self
     }
 
     /// Signed with another key.
-    pub fn signed_as(mut self, access_key: &str, secret_key: &str) -> Self {
+    pub(crate) fn signed_as(mut self, access_key: &str, secret_key: &str) -> Self {
         self.credentials = (access_key.to_owned(), secret_key.to_owned());
         self
     }
 
     /// Signed for another region.
-    pub fn region(mut self, region: &str) -> Self {
+    pub(crate) fn region(mut self, region: &str) -> Self {
         self.region = region.to_owned();
         self
     }
 
     /// Signed by a clock that is off by so many seconds.
-    pub fn skewed(mut self, secs: i64) -> Self {
+    pub(crate) fn skewed(mut self, secs: i64) -> Self {
         self.skew_secs = secs;
         self
     }
 
     /// The method.
-    pub fn method(&self) -> &str {
+    pub(crate) fn method(&self) -> &str {
         &self.method
     }
 
     /// The head as parts, signed, for those who need the signature.
-    pub fn signed_parts(&self, host: &str) -> http::request::Parts {
+    pub(crate) fn signed_parts(&self, host: &str) -> http::request::Parts {
         let mut builder = http::Request::builder().method(self.method.as_str()).uri(&self.target);
         if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
             builder = builder.header("host", host);
@@ -214,7 +214,7 @@ impl Request {
     }
 
     /// The head as sent, up to and with the empty line.
-    pub fn head_bytes(&self, host: &str) -> Vec<u8> {
+    pub(crate) fn head_bytes(&self, host: &str) -> Vec<u8> {
         let parts = self.signed_parts(host);
         let target = parts.uri.path_and_query().map_or("*", |target| target.as_str());
         let mut bytes = format!("{} {target} HTTP/1.1\r\n", self.method).into_bytes();
@@ -238,54 +238,54 @@ impl Request {
     }
 
     /// The whole request as sent.
-    pub fn bytes(&self, host: &str) -> Vec<u8> {
+    pub(crate) fn bytes(&self, host: &str) -> Vec<u8> {
         [self.head_bytes(host), self.body.clone()].concat()
     }
 }
 
 /// The time by which requests are signed.
-pub fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let secs = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970").as_secs();
     Timestamp::from_secs(i64::try_from(secs).expect("it is before the year 292277026596"))
 }
 
 /// A server and what tests ask of it.
-pub struct Peer {
+pub(crate) struct Peer {
     server: Server,
     bucket_count: AtomicU32,
 }
 
 impl Peer {
     /// Starts a server whose parts may be small, and which does not sync: what is on disk is for other tests.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let server = Server::start_with(&["--durability", "none", "--s3-part-size-min", "5", "--body-timeout", "2s"]);
         Self { server, bucket_count: AtomicU32::new(0) }
     }
 
     /// The Host header.
-    pub fn host(&self) -> String {
+    pub(crate) fn host(&self) -> String {
         self.server.address.to_string()
     }
 
     /// A connection.
-    pub fn connect(&self) -> RawClient {
+    pub(crate) fn connect(&self) -> RawClient {
         RawClient::connect(self.server.address).expect("the server accepts")
     }
 
     /// A new bucket's name.
-    pub fn bucket(&self) -> String {
+    pub(crate) fn bucket(&self) -> String {
         let name = format!("bkt-{}", self.bucket_count.fetch_add(1, Ordering::Relaxed));
         assert_eq!(self.ask(&put(&format!("/{name}"), "")).status, 200);
         name
     }
 
     /// Sends a request on a connection of its own and checks the answer's form.
-    pub fn ask(&self, request: &Request) -> RawResponse {
+    pub(crate) fn ask(&self, request: &Request) -> RawResponse {
         self.ask_bytes(request.method(), &request.bytes(&self.host()))
     }
 
     /// As [`Self::ask`], for bytes.
-    pub fn ask_bytes(&self, method: &str, bytes: &[u8]) -> RawResponse {
+    pub(crate) fn ask_bytes(&self, method: &str, bytes: &[u8]) -> RawResponse {
         let mut client = self.connect();
         client.send(bytes).unwrap_or_else(|error| panic!("{error} while sending"));
         let response = loop {
@@ -301,26 +301,26 @@ impl Peer {
     }
 
     /// Asks and expects this status.
-    pub fn expect(&self, request: &Request, status: u16) -> RawResponse {
+    pub(crate) fn expect(&self, request: &Request, status: u16) -> RawResponse {
         let response = self.ask(request);
         assert_eq!(response.status, status, "{request:?}: {}", String::from_utf8_lossy(&response.body));
         response
     }
 
     /// Begins a multipart upload of `/bucket/key`.
-    pub fn create_upload(&self, path: &str, headers: &[(&str, &str)]) -> String {
+    pub(crate) fn create_upload(&self, path: &str, headers: &[(&str, &str)]) -> String {
         let create = headers.iter().fold(post(&format!("{path}?uploads"), ""), |create, (name, value)| create.with(name, value));
         self.expect(&create, 200).element("UploadId").expect("the upload has an id").to_owned()
     }
 
     /// Uploads a part and returns its ETag with quotes.
-    pub fn upload_part(&self, path: &str, upload_id: &str, number: u32, body: impl AsRef<[u8]>) -> String {
+    pub(crate) fn upload_part(&self, path: &str, upload_id: &str, number: u32, body: impl AsRef<[u8]>) -> String {
         let part = put(&format!("{path}?partNumber={number}&uploadId={upload_id}"), body);
         self.expect(&part, 200).header("etag").expect("a part has an ETag").to_owned()
     }
 
     /// Whether it still answers as it should.
-    pub fn assert_well(&self, after: &str) {
+    pub(crate) fn assert_well(&self, after: &str) {
         let response = self.ask(&get("/"));
         assert_eq!(response.status, 200, "after {after}");
         assert!(response.text().ends_with("</ListAllMyBucketsResult>"), "after {after}: {}", response.text());
@@ -328,7 +328,7 @@ impl Peer {
 }
 
 /// Every answer, right or wrong, has the headers of §9 and none that are not on the list.
-pub fn check_form(response: &RawResponse) {
+pub(crate) fn check_form(response: &RawResponse) {
     for (name, _) in &response.headers {
         assert!(HEADERS_ALLOWED.contains(&name.as_str()) || name.starts_with("x-amz-meta-"), "{name} in {response:?}");
     }
@@ -340,7 +340,7 @@ pub fn check_form(response: &RawResponse) {
 }
 
 /// A checksum of `body` as clients write it.
-pub fn checksum(algorithm: &str, body: &[u8]) -> String {
+pub(crate) fn checksum(algorithm: &str, body: &[u8]) -> String {
     use base64::{Engine as _, engine::general_purpose::STANDARD};
     let algorithm = partway::model::ChecksumAlgorithm::parse(algorithm).expect("it is one of ours");
     let mut hasher = digest::Hasher::new(algorithm);
@@ -349,12 +349,12 @@ pub fn checksum(algorithm: &str, body: &[u8]) -> String {
 }
 
 /// An MD5 as Content-MD5 writes it.
-pub fn content_md5(body: &[u8]) -> String {
+pub(crate) fn content_md5(body: &[u8]) -> String {
     use base64::{Engine as _, engine::general_purpose::STANDARD};
     STANDARD.encode(digest::md5(body))
 }
 
 /// An ETag with quotes.
-pub fn etag(body: &[u8]) -> String {
+pub(crate) fn etag(body: &[u8]) -> String {
     format!("\"{}\"", hex::encode(digest::md5(body)))
 }

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 
 /// Collects what differs, so that one run shows all of it.
 #[derive(Default)]
-pub struct Table {
+pub(crate) struct Table {
     differences: Vec<String>,
     count: usize,
 }
 
 impl Table {
     /// Compares and remembers a difference.
-    pub fn check(&mut self, name: &str, actual: &str, expected: &str) {
+    pub(crate) fn check(&mut self, name: &str, actual: &str, expected: &str) {
         self.count += 1;
         if actual != expected {
             self.differences.push(format!("{name}\n  expected {expected}\n  received {actual}"));
@@ -20,12 +20,12 @@ impl Table {
     }
 
     /// Compares an error, or the bare status of a success, with its line; see [`line`].
-    pub fn line(&mut self, name: &str, response: &RawResponse, expected: &str) {
+    pub(crate) fn line(&mut self, name: &str, response: &RawResponse, expected: &str) {
         self.check(name, &line(response), expected);
     }
 
     /// Compares a document with its golden file, after replacing what varies.
-    pub fn golden(&mut self, name: &str, response: &RawResponse, varying: &[(&str, &str)]) {
+    pub(crate) fn golden(&mut self, name: &str, response: &RawResponse, varying: &[(&str, &str)]) {
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/wire").join(format!("{name}.xml"));
         let actual = format!("{}\n", masked(response.text(), varying));
         if std::env::var_os("PARTWAY_BLESS").is_some() {
@@ -36,7 +36,7 @@ impl Table {
     }
 
     /// Asserts that there was no difference, after the canary: this answer must differ from this line.
-    pub fn finish(mut self, canary: &RawResponse, must_differ: &str) {
+    pub(crate) fn finish(mut self, canary: &RawResponse, must_differ: &str) {
         let before = self.differences.len();
         self.line("canary", canary, must_differ);
         assert_eq!(self.differences.len(), before + 1, "the canary lives: the comparison cannot fail");
@@ -49,7 +49,7 @@ impl Table {
 /// `404 NoSuchKey: The specified key does not exist. (Key=k)`, or `200`.
 ///
 /// What every error must be besides is asserted: no namespace, Resource, RequestId and HostId last, the ids those of the headers.
-pub fn line(response: &RawResponse) -> String {
+pub(crate) fn line(response: &RawResponse) -> String {
     let status = response.status;
     if !response.body.starts_with(b"<?xml") || !response.text().contains("\n<Error>") {
         return status.to_string();

@@ -54,6 +54,8 @@ pub(super) fn reply(failure: &Failure, range_requested: &str) -> ErrorReply {
             ErrorReply::bad_request("InvalidPartOrder", message).with("UploadId", upload_id)
         }
         Failure::PartInvalid { upload_id, number, etag } => invalid_part(upload_id, number, &etag.to_string()),
+        Failure::PartNumberTooSmall(number) => ErrorReply::invalid_argument("PartNumber must be >= 1", "PartNumber", number),
+        Failure::PartImpossible { upload_id, number, etag } => invalid_part(upload_id, number, etag),
         Failure::PartTooSmall { number, etag, size, size_min } => too_small(*size, *size_min).with("PartNumber", number).with("ETag", etag),
         Failure::TooLarge { size, size_max } => {
             ErrorReply::bad_request("EntityTooLarge", "Your proposed upload exceeds the maximum allowed size")
@@ -178,7 +180,7 @@ pub(super) fn no_such_upload(upload_id: &str) -> ErrorReply {
 }
 
 /// 400 InvalidPart, also for numbers and ETags that no part can have.
-pub(super) fn invalid_part(upload_id: impl std::fmt::Display, number: impl std::fmt::Display, etag: &str) -> ErrorReply {
+fn invalid_part(upload_id: impl std::fmt::Display, number: impl std::fmt::Display, etag: &str) -> ErrorReply {
     let message = "One or more of the specified parts could not be found.  The part may not have been uploaded, \
                    or the specified entity tag may not match the part's entity tag.";
     ErrorReply::bad_request("InvalidPart", message).with("UploadId", upload_id).with("PartNumber", number).with("ETag", etag)

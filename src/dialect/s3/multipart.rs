@@ -4,7 +4,7 @@ use super::{
     checksum, conditions,
     copy::CopySource,
     error::ErrorReply,
-    failure::{invalid_part, no_such_upload},
+    failure::no_such_upload,
     headers, object, owner,
     query::Query,
     range,
@@ -18,8 +18,8 @@ use crate::{
     },
     model::{
         BodyClaims, Bucket, ChecksumAlgorithm, ChecksumType, CompleteMultipartUpload, CompletedPart, CreateMultipartUpload, ETag, Entry,
-        ListMultipartUploads, ListParts, ObjectChecksum, ObjectRef, PartListing, PartNumber, Timestamp, UploadId, UploadListing,
-        UploadPart, UploadPartCopy,
+        ListMultipartUploads, ListParts, ObjectChecksum, ObjectRef, PartListRefusal, PartListing, PartNumber, Timestamp, UploadId,
+        UploadListing, UploadPart, UploadPartCopy,
     },
 };
 use bytes::Bytes;
@@ -95,10 +95,10 @@ pub struct CompleteReply {
     pub(super) object: ObjectRef,
 }
 
-/// Decodes CompleteMultipartUpload. The order of the list is checked by the operation, after the upload's existence.
+/// Decodes CompleteMultipartUpload. What is listed is judged by the operation, after the upload's existence.
 ///
 /// # Errors
-/// `MalformedXML`, `NoSuchUpload`, `InvalidPart` for ETags and numbers no part can have, `InvalidArgument`.
+/// `MalformedXML`, `NoSuchUpload` for ids that cannot be any, `InvalidArgument` for checksums that are none, `InvalidRequest`.
 pub(super) fn decode_complete(
     object: ObjectRef,
     headers: &HeaderMap,
@@ -113,7 +113,8 @@ pub(super) fn decode_complete(
     }
     let listed = listed.into_iter().map(ListedPart::read).collect::<Result<Vec<_>, _>>()?;
     let upload_id = upload_id(query)?;
-    let parts = listed.into_iter().map(|part| part.check(upload_id)).collect::<Result<_, _>>()?;
+    let refusal = refusal(&listed);
+    let parts = if refusal.is_some() { Vec::new() } else { listed.iter().map(ListedPart::completed).collect::<Result<_, _>>()? };
     let object_size = headers::text(headers, "x-amz-mp-object-size")
         .map(|text| text.trim().parse().map_err(|_| ErrorReply::invalid_request("Value for x-amz-mp-object-size header is invalid.")))
         .transpose()?;
@@ -121,6 +122,7 @@ pub(super) fn decode_complete(
         object,
         upload_id,
         parts,
+        refusal,
         conditions: conditions::of_write(headers)?,
         object_size,
         checksum: checksum::object_checksum(headers)?,
@@ -143,15 +145,27 @@ impl<'a> ListedPart<'a> {
         Ok(Self { number, etag, element })
     }
 
-    fn check(&self, upload_id: UploadId) -> Result<CompletedPart, ErrorReply> {
-        let Ok(number @ 1..) = u64::try_from(self.number) else {
-            return Err(ErrorReply::invalid_argument("PartNumber must be >= 1", "PartNumber", self.number));
-        };
-        let (Some(number), Some(etag)) = (PartNumber::new(number), ETag::parse(self.etag)) else {
-            return Err(invalid_part(upload_id, number, self.etag));
-        };
+    /// Its number and ETag, if a part can have them.
+    fn identity(&self) -> Option<(PartNumber, ETag)> {
+        PartNumber::new(u64::try_from(self.number).ok()?).zip(ETag::parse(self.etag))
+    }
+
+    fn completed(&self) -> Result<CompletedPart, ErrorReply> {
+        let (number, etag) = self.identity().expect("a list with what cannot be a part is refused before");
         Ok(CompletedPart { number, etag, checksum: checksum::in_element(self.element)? })
     }
+}
+
+/// What is wrong with a list that names what cannot be a part, in the order in which S3 looks.
+fn refusal(listed: &[ListedPart<'_>]) -> Option<PartListRefusal> {
+    if let Some(part) = listed.iter().find(|part| part.number < 1) {
+        return Some(PartListRefusal::NumberTooSmall(part.number));
+    }
+    let impossible = listed.iter().find(|part| part.identity().is_none())?;
+    if listed.windows(2).any(|pair| pair[0].number >= pair[1].number) {
+        return Some(PartListRefusal::OutOfOrder);
+    }
+    Some(PartListRefusal::NoSuchPart { number: impossible.number, etag: impossible.etag.trim_matches('"').to_owned() })
 }
 
 /// `<CompleteMultipartUploadResult>`.

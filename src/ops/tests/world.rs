@@ -186,6 +186,7 @@ pub(super) fn complete_of(key: &str, upload_id: UploadId, parts: Vec<CompletedPa
         object: object(key),
         upload_id,
         parts,
+        refusal: None,
         conditions: WriteConditions::default(),
         object_size: None,
         checksum: None,

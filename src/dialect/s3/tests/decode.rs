@@ -222,6 +222,7 @@ fn decodes_what_clients_send() {
                     CompletedPart { number: number(2), etag: etag(1), checksum: Some(crc32([0x36, 0x10, 0xa6, 0x86])) },
                     CompletedPart { number: number(1), etag: etag(2), checksum: None },
                 ],
+                refusal: None,
                 conditions: WriteConditions { if_match: Some(ETagCondition::OneOf(vec![etag(3)])), if_absent: false },
                 object_size: Some(9),
                 checksum: Some(ObjectChecksum { value: crc32([0x36, 0x10, 0xa6, 0x86]), composite_of: Some(2) }),
@@ -409,4 +410,25 @@ proptest! {
         let _ = decode_as(&caller(), &parts, &document);
         let _ = decode_as(&Caller::Anonymous, &parts, &document);
     }
+}
+
+#[test]
+fn a_list_with_what_cannot_be_a_part_is_refused_by_the_operation_in_the_order_of_s3() {
+    const ETAG: &str = "b8fc857a25e7958868c2f003d5e0952d";
+    let refusal = |parts: &[(i64, &str)]| {
+        let parts: String =
+            parts.iter().map(|(number, etag)| format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>")).collect();
+        let document = format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>");
+        match decode("POST /bkt/k?uploadId=0123456789ABCDEF0123456789ABCDEF", &document).unwrap().0 {
+            Operation::CompleteMultipartUpload(complete) => complete.refusal,
+            other => panic!("{other:?}"),
+        }
+    };
+    let no_part = |number, etag: &str| Some(PartListRefusal::NoSuchPart { number, etag: etag.to_owned() });
+    assert_eq!(refusal(&[(1, ETAG), (2, ETAG)]), None);
+    assert_eq!(refusal(&[(2, ETAG), (1, ETAG)]), None, "parts tell their order themselves");
+    assert_eq!(refusal(&[(2, "x"), (0, ETAG)]), Some(PartListRefusal::NumberTooSmall(0)));
+    assert_eq!(refusal(&[(2, "x"), (1, ETAG)]), Some(PartListRefusal::OutOfOrder));
+    assert_eq!(refusal(&[(1, "&quot;abc&quot;")]), no_part(1, "abc"));
+    assert_eq!(refusal(&[(1, ETAG), (10_001, ETAG)]), no_part(10_001, ETAG));
 }

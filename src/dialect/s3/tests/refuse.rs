@@ -211,20 +211,6 @@ fn refusals() -> Vec<Refusal> {
         "NoSuchUpload",
         "",
     );
-    case(
-        "part zero",
-        complete,
-        "<CompleteMultipartUpload><Part><PartNumber>0</PartNumber><ETag>a</ETag></Part></CompleteMultipartUpload>",
-        400,
-        "InvalidArgument",
-        "PartNumber must be >= 1",
-    );
-    for bad in [
-        "<CompleteMultipartUpload><Part><PartNumber>10001</PartNumber><ETag>b8fc857a25e7958868c2f003d5e0952d</ETag></Part></CompleteMultipartUpload>",
-        "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>abc</ETag></Part></CompleteMultipartUpload>",
-    ] {
-        case("a part that cannot be", complete, bad, 400, "InvalidPart", "UploadId=0123456789ABCDEF");
-    }
     const PART: &str = "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>b8fc857a25e7958868c2f003d5e0952d</ETag></Part></CompleteMultipartUpload>";
     let sized = format!("{complete}\nx-amz-mp-object-size: x");
     case("a size that is none", &sized, PART, 400, "InvalidRequest", "Value for x-amz-mp-object-size header is invalid.");
