@@ -5,10 +5,12 @@ use crate::{
     gateway::{Dice, GRACE_MS, Nature, Pieces, Place, RETENTION_MS, collect, number, request},
     history::{Ending, History, Moment, SLICE_SIZE, Span},
 };
+use async_trait::async_trait;
+use bytes::Bytes;
 use partway::{
     blob::{BlobError, BlobStore},
     digest,
-    meta::{Kv, keys},
+    meta::{Check, Kv, KvError, Write, keys},
     model::*,
     ops::{Body, Gateway, Reply},
     testkit::faulty::{BlobStep, FaultyBlobs},
@@ -16,12 +18,14 @@ use partway::{
 use std::{
     collections::BTreeMap,
     future::poll_fn,
+    ops::Range,
     pin::pin,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     task::Poll,
+    time::Duration,
 };
 
 const LIMITS: Limits =
@@ -34,6 +38,36 @@ const PARTS: u64 = 4;
 const SLICE: std::ops::Range<usize> = 5..SLICE_SIZE;
 /// Uploads that tasks work on together; older ones are left to whoever still has them in hand.
 const UPLOADS_SHARED: usize = 4;
+
+/// An index during whose commits no time passes: the grace period is longer than a commit takes, which is
+/// what the gateway relies on.
+struct Punctual {
+    inner: Arc<dyn Kv>,
+    gate: Gate,
+}
+
+/// Held by commits, and by who lets time pass.
+type Gate = Arc<tokio::sync::RwLock<()>>;
+
+#[async_trait]
+impl Kv for Punctual {
+    async fn get(&self, key: &[u8]) -> Result<Option<Bytes>, KvError> {
+        self.inner.get(key).await
+    }
+
+    async fn scan(&self, range: Range<Vec<u8>>, count_max: usize) -> Result<Vec<(Bytes, Bytes)>, KvError> {
+        self.inner.scan(range, count_max).await
+    }
+
+    async fn commit(&self, checks: Vec<Check>, writes: Vec<Write>) -> Result<(), KvError> {
+        let _no_time_passes = self.gate.read().await;
+        self.inner.commit(checks, writes).await
+    }
+
+    fn is_read_only(&self) -> bool {
+        self.inner.is_read_only()
+    }
+}
 
 /// What tasks share.
 struct Storm {
@@ -58,6 +92,8 @@ pub(crate) async fn storm(seed: u64, operations: u64, with_faults: bool) {
     let (place, nature) = (Place::directory(), Nature::new(seed));
     let (kv, blobs) = place.open();
     let faulty = Arc::new(FaultyBlobs::new(blobs));
+    let gate = Gate::default();
+    let kv = Arc::new(Punctual { inner: kv, gate: Arc::clone(&gate) });
     let gateway = nature.start(kv, Arc::clone(&faulty) as Arc<dyn BlobStore>).await;
     let create = Operation::CreateBucket(CreateBucket { bucket: bucket(), location: None });
     gateway.execute(request(create, LIMITS), None).await.map(drop).expect("a bucket");
@@ -69,7 +105,8 @@ pub(crate) async fn storm(seed: u64, operations: u64, with_faults: bool) {
         is_over: AtomicBool::new(false),
     });
 
-    let reapers: Vec<_> = (0..2).map(|index| tokio::spawn(Arc::clone(&storm).reap(nature.clone(), Dice::new(seed + index)))).collect();
+    let mut reapers = vec![tokio::spawn(Arc::clone(&storm).pass_time(nature.clone(), gate))];
+    reapers.extend((0..2).map(|_| tokio::spawn(Arc::clone(&storm).reap())));
     let tasks = (0..TASKS).map(|task| {
         let (storm, mut dice) = (Arc::clone(&storm), Dice::new(seed * 1_000 + task));
         tokio::spawn(async move {
@@ -143,10 +180,18 @@ async fn polled<T>(future: impl Future<Output = T>, polls: Option<usize>) -> Opt
 }
 
 impl Storm {
-    /// Lets time pass and works off what is due, without a pause.
-    async fn reap(self: Arc<Self>, nature: Nature, mut dice: Dice) {
+    /// Lets the grace period pass about every 16 milliseconds.
+    async fn pass_time(self: Arc<Self>, nature: Nature, gate: Gate) {
         while !self.is_over.load(Ordering::SeqCst) {
-            nature.pass_ms(dice.below(GRACE_MS as usize / 2) as i64);
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            let _no_commit_is_under_way = gate.write().await;
+            nature.pass_ms(GRACE_MS / 8);
+        }
+    }
+
+    /// Works off what is due, without a pause.
+    async fn reap(self: Arc<Self>) {
+        while !self.is_over.load(Ordering::SeqCst) {
             match self.gateway.reap().await {
                 Ok(_) => {}
                 Err(failure) => assert!(self.faults.is_some(), "reaping: {failure:?}"),
