@@ -40,7 +40,12 @@ impl Gateway {
             // An upload's record never changes, so what was assembled for it still holds after a lost commit.
             let assembled = match &assembled {
                 Some(assembled) => assembled,
-                None => assembled.insert(self.assemble(operation, limits, &upload).await?),
+                None => match self.assemble(operation, limits, &upload).await {
+                    Ok(object) => assembled.insert(object),
+                    Err(failure) if self.upload_stands(&upload).await? => return Err(failure),
+                    // It ended meanwhile, and parts that seem to be missing may have been reaped.
+                    Err(_) => continue,
+                },
             };
             let slot = self.object_slot(bucket.record.id, key).await?;
             check_write(&operation.conditions, key, slot.current.as_ref())?;

@@ -6,10 +6,7 @@ use super::{
     listing::{Walk, corrupt_row},
 };
 use crate::{
-    meta::{
-        keys,
-        record::{PartRecord, UploadRecord},
-    },
+    meta::{keys, record::PartRecord},
     model::*,
 };
 use bytes::Bytes;
@@ -18,14 +15,18 @@ impl Gateway {
     pub(super) async fn list_parts(&self, operation: &ListParts) -> Result<Outcome, Failure> {
         let ListParts { object, upload_id, part_number_marker, count_max } = operation;
         let bucket = self.load_bucket(&object.bucket).await?.record;
-        let upload = self.get(&keys::upload(bucket.id, &object.key, upload_id)).await?;
-        let upload: UploadRecord = decode(&upload.ok_or_else(|| Failure::NoSuchUpload(upload_id.to_string()))?)?;
+        let gone = || Failure::NoSuchUpload(upload_id.to_string());
+        let upload = self.open_upload(bucket.id, &object.key, upload_id).await?.ok_or_else(gone)?;
         let (parts, is_truncated) = self.newest_parts(upload_id, *part_number_marker, *count_max).await?;
+        // Of an upload that ended meanwhile some parts may have been reaped already.
+        if !self.upload_stands(&upload).await? {
+            return Err(gone());
+        }
         Ok(Outcome::ListParts(PartListing {
             owner: bucket.owner,
-            initiator: upload.initiator,
-            storage_class: upload.attributes.headers.storage_class,
-            checksum: upload.checksum,
+            initiator: upload.record.initiator,
+            storage_class: upload.record.attributes.headers.storage_class,
+            checksum: upload.record.checksum,
             parts,
             is_truncated,
         }))

@@ -104,6 +104,11 @@ impl Gateway {
         value.map(|value| Ok(LoadedUpload { record: decode(&value)?, row, value })).transpose()
     }
 
+    /// Whether an upload is still open.
+    pub(super) async fn upload_stands(&self, upload: &LoadedUpload) -> Result<bool, Failure> {
+        Ok(self.get(&upload.row).await?.as_ref() == Some(&upload.value))
+    }
+
     /// Adds to a commit that the slot gets a new object, or none, and that the old one's bytes are let go of.
     pub(super) fn replace(&self, batch: &mut Batch, bucket: &LoadedBucket, slot: &ObjectSlot, object: Option<&ObjectRecord>) {
         batch.checks.push(bucket.unchanged.clone());

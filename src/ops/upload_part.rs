@@ -88,7 +88,7 @@ impl Gateway {
     /// After a lost commit: `NoSuchUpload` when the upload has ended; otherwise sees to it that the next
     /// revision is above every one there is, whoever's clock it came from.
     pub(super) async fn reconsider_part(&self, slot: &PartSlot) -> Result<(), Failure> {
-        if self.get(&slot.upload.row).await?.as_ref() != Some(&slot.upload.value) {
+        if !self.upload_stands(&slot.upload).await? {
             return Err(Failure::NoSuchUpload(slot.id.to_string()));
         }
         let mut pages = Pages::new(slot.revisions_from(Revision(self.next_sequence())));

@@ -68,6 +68,9 @@ struct UploadLog {
     gone: Vec<Span>,
 }
 
+/// How often what was seen.
+pub(crate) type Counts = BTreeMap<&'static str, usize>;
+
 /// Everything that was seen.
 #[derive(Default)]
 pub(crate) struct History {
@@ -167,11 +170,34 @@ impl History {
         parts.filter(|part| part.span.end.is_some()).map(|part| (part.number, part.etag)).collect()
     }
 
+    /// How often what was seen.
+    pub(crate) fn counts(&self) -> Counts {
+        let mut counts = Counts::new();
+        let mut add = |what, count| *counts.entry(what).or_default() += count;
+        let known = |spans: &mut dyn Iterator<Item = Span>| spans.filter(|span| span.end.is_some()).count();
+        for log in self.keys.lock().unwrap().values() {
+            add("objects written", known(&mut log.writes.iter().map(|write| write.span)));
+            add("writes hung up on", log.writes.iter().filter(|write| write.span.end.is_none()).count());
+            add("objects read", log.reads.iter().filter(|read| read.value.is_some()).count());
+            add("objects found absent", log.reads.iter().filter(|read| read.value.is_none()).count());
+        }
+        for log in self.uploads.lock().unwrap().values() {
+            let endings = |aborted: bool| log.endings.iter().filter(move |(ending, _)| (*ending == Ending::Aborted) == aborted);
+            add("parts uploaded", known(&mut log.parts.iter().map(|part| part.span)));
+            add("uploads completed", known(&mut endings(false).map(|(_, span)| *span)).min(1));
+            add("completes repeated", log.answers.len().saturating_sub(1));
+            add("uploads aborted", known(&mut endings(true).map(|(_, span)| *span)));
+            add("uploads found gone", log.gone.len());
+            add("parts listed", log.looks.iter().filter(|(parts, _)| !parts.is_empty()).count());
+        }
+        counts
+    }
+
     /// Everything that no order explains, a line each.
-    pub(crate) fn contradictions(self) -> Vec<String> {
+    pub(crate) fn contradictions(&self) -> Vec<String> {
         let (mut keys, uploads) = (self.keys.lock().unwrap(), self.uploads.lock().unwrap());
-        for ((key, _, value), span) in self.completions.lock().unwrap().iter() {
-            keys.entry(key.clone()).or_default().writes.push(Access { value: Some(*value), span: *span });
+        for ((key, _, value), span) in std::mem::take(&mut *self.completions.lock().unwrap()) {
+            keys.entry(key).or_default().writes.push(Access { value: Some(value), span });
         }
         let mut found = Vec::new();
         for (id, log) in uploads.iter() {

@@ -27,6 +27,8 @@ struct Interruptible {
     inner: Arc<dyn Kv>,
     /// Taken from by each commit; the commits of an interruption are not interrupted.
     before_commit: Mutex<VecDeque<Interruption>>,
+    /// Taken by the next scan of parts.
+    before_parts: Mutex<Option<Interruption>>,
 }
 
 #[async_trait]
@@ -36,6 +38,12 @@ impl Kv for Interruptible {
     }
 
     async fn scan(&self, range: Range<Vec<u8>>, count_max: usize) -> Result<Vec<(Bytes, Bytes)>, KvError> {
+        if range.start[0] == b'P' {
+            let interruption = self.before_parts.lock().unwrap().take();
+            if let Some(interruption) = interruption {
+                interruption().await;
+            }
+        }
         self.inner.scan(range, count_max).await
     }
 
@@ -83,7 +91,7 @@ impl World {
     async fn new() -> Self {
         let (place, nature) = (Arc::new(Place::directory()), Nature::new(1));
         let (kv, blobs) = place.open();
-        let kv = Arc::new(Interruptible { inner: kv, before_commit: Mutex::default() });
+        let kv = Arc::new(Interruptible { inner: kv, before_commit: Mutex::default(), before_parts: Mutex::default() });
         let gateway = nature.start(Arc::clone(&kv) as Arc<dyn Kv>, Arc::clone(&blobs)).await;
         let world = Self { gateway, kv, blobs, nature, _place: place };
         world.create_bucket().await;
@@ -94,6 +102,12 @@ impl World {
     fn before_commit<F: Future<Output = ()> + Send + 'static>(&self, work: impl FnOnce(World) -> F + Send + 'static) {
         let world = self.clone();
         self.kv.before_commit.lock().unwrap().push_back(Box::new(move || Box::pin(work(world))));
+    }
+
+    /// Something to happen before the parts of an upload are looked up.
+    fn before_parts<F: Future<Output = ()> + Send + 'static>(&self, work: impl FnOnce(World) -> F + Send + 'static) {
+        let world = self.clone();
+        *self.kv.before_parts.lock().unwrap() = Some(Box::new(move || Box::pin(work(world))));
     }
 
     async fn run(&self, operation: Operation, body: Option<&[u8]>) -> Result<Outcome, Failure> {
@@ -253,6 +267,43 @@ async fn a_late_complete_finds_what_the_reaper_took_gone() {
     assert_eq!(world.complete("k", id, vec![listed(1, &bytes)]).await, gone(id));
     assert!(matches!(world.get("k").await, Err(Failure::NoSuchKey(_))));
     world.settles_to(0).await;
+}
+
+#[tokio::test]
+async fn parts_that_are_reaped_while_they_are_looked_up_do_not_seem_to_be_missing() {
+    let world = World::new().await;
+    let bytes = noise(1);
+    let list = || vec![listed(1, &bytes)];
+    let aborted = |id| {
+        move |world: World| async move {
+            world.abort("k", id).await.expect("it is open");
+            world.reap_all().await;
+        }
+    };
+    let id = world.begun("k", &bytes).await;
+    world.before_parts(aborted(id));
+    let list_parts = ListParts { object: object("k"), upload_id: id, part_number_marker: 0, count_max: 1000 };
+    assert_eq!(world.run(Operation::ListParts(list_parts), None).await, gone(id));
+    let id = world.begun("k", &bytes).await;
+    world.before_parts(aborted(id));
+    assert_eq!(world.complete("k", id, list()).await, gone(id));
+
+    // Completed meanwhile with the same list: the answer is the same, too.
+    let id = world.begun("k", &bytes).await;
+    let first = Arc::new(Mutex::new(None));
+    world.before_parts({
+        let (first, list) = (Arc::clone(&first), list());
+        move |world| async move {
+            *first.lock().unwrap() = Some(world.complete("k", id, list).await);
+            world.nature.pass_ms(GRACE_MS);
+            world.gateway.reap().await.expect("the reaper is done");
+        }
+    });
+    let second = world.complete("k", id, list()).await;
+    assert!(second.is_ok(), "{second:?}");
+    assert_eq!(first.lock().unwrap().take(), Some(second));
+    world.settles_to(1).await;
+    assert_eq!(world.get("k").await, Ok(bytes));
 }
 
 #[tokio::test]

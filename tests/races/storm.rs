@@ -3,12 +3,14 @@
 
 use crate::{
     gateway::{Dice, GRACE_MS, Nature, Pieces, Place, RETENTION_MS, collect, number, request},
-    history::{Ending, History, Moment, SLICE_SIZE, Span},
+    history::{Counts, Ending, History, Moment, SLICE_SIZE, Span},
 };
+use async_trait::async_trait;
+use bytes::Bytes;
 use partway::{
     blob::{BlobError, BlobStore},
     digest,
-    meta::{Kv, keys},
+    meta::{Check, Kv, KvError, Write, keys},
     model::*,
     ops::{Body, Gateway, Reply},
     testkit::faulty::{BlobStep, FaultyBlobs},
@@ -16,12 +18,14 @@ use partway::{
 use std::{
     collections::BTreeMap,
     future::poll_fn,
+    ops::Range,
     pin::pin,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     task::Poll,
+    time::Duration,
 };
 
 const LIMITS: Limits =
@@ -35,6 +39,38 @@ const SLICE: std::ops::Range<usize> = 5..SLICE_SIZE;
 /// Uploads that tasks work on together; older ones are left to whoever still has them in hand.
 const UPLOADS_SHARED: usize = 4;
 
+/// An index during whose commits no time passes: the grace period is longer than a commit takes, which is
+/// what the gateway relies on.
+struct Punctual {
+    inner: Arc<dyn Kv>,
+    gate: Gate,
+    /// Whether commits are conditional, as they must be.
+    looks_at_checks: bool,
+}
+
+/// Held by commits, and by who lets time pass.
+type Gate = Arc<tokio::sync::RwLock<()>>;
+
+#[async_trait]
+impl Kv for Punctual {
+    async fn get(&self, key: &[u8]) -> Result<Option<Bytes>, KvError> {
+        self.inner.get(key).await
+    }
+
+    async fn scan(&self, range: Range<Vec<u8>>, count_max: usize) -> Result<Vec<(Bytes, Bytes)>, KvError> {
+        self.inner.scan(range, count_max).await
+    }
+
+    async fn commit(&self, checks: Vec<Check>, writes: Vec<Write>) -> Result<(), KvError> {
+        let _no_time_passes = self.gate.read().await;
+        self.inner.commit(if self.looks_at_checks { checks } else { vec![] }, writes).await
+    }
+
+    fn is_read_only(&self) -> bool {
+        self.inner.is_read_only()
+    }
+}
+
 /// What tasks share.
 struct Storm {
     gateway: Arc<Gateway>,
@@ -46,6 +82,7 @@ struct Storm {
 }
 
 /// How an operation came out for its caller.
+#[allow(clippy::large_enum_variant, reason = "one at a time")]
 enum Heard {
     Answer(Reply),
     Refusal(Failure),
@@ -53,23 +90,36 @@ enum Heard {
     Nothing,
 }
 
+/// What kind of storm.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Weather {
+    Fair,
+    /// Steps of the blob store fail now and then.
+    Faults,
+    /// The index does not look at the checks of commits: what must not pass.
+    NoChecks,
+}
+
 /// A storm of so many operations per task; panics when the history contradicts itself or something is left over.
-pub(crate) async fn storm(seed: u64, operations: u64, with_faults: bool) {
+pub(crate) async fn storm(seed: u64, operations: u64, weather: Weather) -> Counts {
     let (place, nature) = (Place::directory(), Nature::new(seed));
     let (kv, blobs) = place.open();
     let faulty = Arc::new(FaultyBlobs::new(blobs));
+    let gate = Gate::default();
+    let kv = Arc::new(Punctual { inner: kv, gate: Arc::clone(&gate), looks_at_checks: weather != Weather::NoChecks });
     let gateway = nature.start(kv, Arc::clone(&faulty) as Arc<dyn BlobStore>).await;
     let create = Operation::CreateBucket(CreateBucket { bucket: bucket(), location: None });
     gateway.execute(request(create, LIMITS), None).await.map(drop).expect("a bucket");
     let storm = Arc::new(Storm {
         gateway,
         history: History::default(),
-        faults: with_faults.then(|| Arc::clone(&faulty)),
+        faults: (weather == Weather::Faults).then(|| Arc::clone(&faulty)),
         uploads: Mutex::default(),
         is_over: AtomicBool::new(false),
     });
 
-    let reapers: Vec<_> = (0..2).map(|index| tokio::spawn(Arc::clone(&storm).reap(nature.clone(), Dice::new(seed + index)))).collect();
+    let mut reapers = vec![tokio::spawn(Arc::clone(&storm).pass_time(nature.clone(), gate))];
+    reapers.extend((0..2).map(|_| tokio::spawn(Arc::clone(&storm).reap())));
     let tasks = (0..TASKS).map(|task| {
         let (storm, mut dice) = (Arc::clone(&storm), Dice::new(seed * 1_000 + task));
         tokio::spawn(async move {
@@ -78,9 +128,14 @@ pub(crate) async fn storm(seed: u64, operations: u64, with_faults: bool) {
             }
         })
     });
-    for task in futures_util::future::join_all(tasks).await {
-        task.expect("a task runs to its end");
-    }
+    let verifies = async {
+        // What changes while it looks is no problem, and there is none.
+        if weather == Weather::Fair && seed.is_multiple_of(3) {
+            storm.verify().await;
+        }
+    };
+    let (tasks, ()) = futures_util::future::join(futures_util::future::join_all(tasks), verifies).await;
+    tasks.into_iter().for_each(|task| task.expect("a task runs to its end"));
     storm.is_over.store(true, Ordering::SeqCst);
     for reaper in reapers {
         reaper.await.expect("a reaper runs to its end");
@@ -98,16 +153,17 @@ pub(crate) async fn storm(seed: u64, operations: u64, with_faults: bool) {
     storm.look_at_everything().await;
     nature.pass_ms(GRACE_MS);
     storm.gateway.reap().await.expect("the reaper is done");
-    storm.verify().await;
     storm.end_everything(&mut Dice::new(seed)).await;
     storm.look_at_everything().await;
+    let contradictions = storm.history.contradictions();
+    assert!(contradictions.is_empty(), "seed {seed}: {contradictions:#?}");
+    storm.verify().await;
     storm.delete_everything().await;
     nature.pass_ms(GRACE_MS + RETENTION_MS);
     storm.gateway.reap().await.expect("the reaper is done");
     storm.verify().await;
     assert_nothing_left(&*kv, &*blobs).await;
-    let contradictions = storm.history.contradictions();
-    assert!(contradictions.is_empty(), "seed {seed}: {contradictions:#?}");
+    storm.history.counts()
 }
 
 async fn assert_nothing_left(kv: &dyn Kv, blobs: &dyn BlobStore) {
@@ -143,10 +199,18 @@ async fn polled<T>(future: impl Future<Output = T>, polls: Option<usize>) -> Opt
 }
 
 impl Storm {
-    /// Lets time pass and works off what is due, without a pause.
-    async fn reap(self: Arc<Self>, nature: Nature, mut dice: Dice) {
+    /// Lets the grace period pass about every 16 milliseconds.
+    async fn pass_time(self: Arc<Self>, nature: Nature, gate: Gate) {
         while !self.is_over.load(Ordering::SeqCst) {
-            nature.pass_ms(dice.below(GRACE_MS as usize / 2) as i64);
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            let _no_commit_is_under_way = gate.write().await;
+            nature.pass_ms(GRACE_MS / 8);
+        }
+    }
+
+    /// Works off what is due, without a pause.
+    async fn reap(self: Arc<Self>) {
+        while !self.is_over.load(Ordering::SeqCst) {
             match self.gateway.reap().await {
                 Ok(_) => {}
                 Err(failure) => assert!(self.faults.is_some(), "reaping: {failure:?}"),
@@ -202,15 +266,16 @@ impl Storm {
             }
             6 => self.delete(target, dice).await,
             7 | 8 => self.copy(object(dice.below(KEYS)), target).await,
-            9 => self.create(target).await,
+            9 | 10 => self.create(target).await,
             choice => match self.some_upload(dice) {
                 None => self.create(target).await,
                 Some((object, id)) => match choice {
-                    10..14 => self.upload_part(object, id, dice).await,
-                    14 => self.upload_part_copy(object, id, target, dice).await,
-                    15 | 16 => self.list_parts(object, id).await,
+                    11..15 => self.upload_part(object, id, dice).await,
+                    15 => self.upload_part_copy(object, id, target, dice).await,
+                    16 => self.list_parts(object, id).await,
                     17 | 18 => self.complete(object, id, dice).await,
-                    _ => self.abort(object, id, Self::polls(dice)).await,
+                    _ if dice.one_in(2) => self.abort(object, id, Self::polls(dice)).await,
+                    _ => self.upload_part(object, id, dice).await,
                 },
             },
         }
