@@ -1,6 +1,6 @@
 # One screen: run it, build it, test it, check it. One profile, so that RocksDB is compiled once.
 
-.PHONY: run build test test-rust test-clients lint clean prerequisites
+.PHONY: run build test test-rust test-clients bench lint clean prerequisites
 .DEFAULT_GOAL := build
 
 # Serves on 127.0.0.1:9000 with data in ./partway-data. More flags: make run ARGS="--listen 0.0.0.0:9000"
@@ -25,6 +25,10 @@ test-clients: build
 	@.ci/prerequisites clients
 	tests/clients/setup.sh
 	tests/clients/run.sh $(ARGS)
+
+# Figures, not verdicts: nothing fails for being slow.
+bench: prerequisites
+	cargo bench --profile release --locked --bench complete --bench digest
 
 lint: prerequisites
 	cargo fmt --check

@@ -106,6 +106,10 @@ pub enum Metric {
     Draining,
     /// What an acknowledgement promises: 1 for the level in use.
     Durability,
+    /// Blob files opened to be read.
+    BlobReads,
+    /// Blob files whose bytes were not those that were written.
+    CorruptBlobs,
 }
 
 enum Kind {
@@ -116,7 +120,7 @@ enum Kind {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Requests,
         Self::RequestDuration,
         Self::RequestsInFlight,
@@ -127,6 +131,8 @@ impl Metric {
         Self::ReadOnly,
         Self::Draining,
         Self::Durability,
+        Self::BlobReads,
+        Self::CorruptBlobs,
     ];
 
     /// Its name.
@@ -159,6 +165,12 @@ impl Metric {
             Self::ReadOnly => ("partway_read_only", Kind::Gauge, "1 when writes are refused because a sync failed."),
             Self::Draining => ("partway_draining", Kind::Gauge, "1 when the server is shutting down."),
             Self::Durability => ("partway_durability", Kind::Gauge, "1 for the level of durability that acknowledged writes have."),
+            Self::BlobReads => ("partway_blob_reads_total", Kind::Counter, "Blob files opened to be read."),
+            Self::CorruptBlobs => (
+                "partway_corrupt_blobs_total",
+                Kind::Counter,
+                "Reads that were broken off because the bytes on disk were not those written.",
+            ),
         }
     }
 

@@ -15,7 +15,7 @@ const DIRECTIONS: [(&str, &[&str]); 14] = [
     ("digest", &["model"]),
     ("auth", &["model", "digest"]),
     ("dialect", &["model", "digest", "auth"]),
-    ("blob", &["model", "digest"]),
+    ("blob", &["model", "digest", "telemetry"]),
     ("meta", &["model", "digest", "blob::BlobId"]),
     // A policy document is checked before it is stored; who may do what is decided above.
     ("ops", &["model", "digest", "meta", "blob", "auth::policy"]),

@@ -66,9 +66,9 @@ class Server:
 
     def run(self, *arguments, check=True):
         """An operator's command on this server's data directory."""
-        return subprocess.run(
-            [BINARY, *arguments, "--data", self.data], check=check, capture_output=True, text=True, timeout=300
-        )
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("PARTWAY_")}
+        command = [BINARY, *arguments, "--data", self.data]
+        return subprocess.run(command, check=check, capture_output=True, text=True, timeout=300, env=environment)
 
     def metrics(self):
         with urllib.request.urlopen(f"{self.metrics_endpoint}/metrics", timeout=10) as answer:

@@ -23,7 +23,13 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts one and waits until it listens.
+    #[allow(dead_code, reason = "not every test starts one without flags")]
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts one with further flags.
+    pub(crate) fn start_with(flags: &[&str]) -> Self {
         let data = tempfile::tempdir().expect("a temporary directory");
         let mut command = Command::new(env!("CARGO_BIN_EXE_partway"));
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PARTWAY_")) {
@@ -32,6 +38,7 @@ impl Server {
         let mut child = command
             .args(["serve", "--listen", "127.0.0.1:0", "--metrics-listen", "off", "--data"])
             .arg(data.path().join("data"))
+            .args(flags)
             .envs([("PARTWAY_ROOT_ACCESS_KEY", ACCESS_KEY), ("PARTWAY_ROOT_SECRET_KEY", SECRET_KEY)])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -49,6 +56,7 @@ impl Server {
     }
 
     /// Sends bytes on a connection of their own and returns everything that comes back until it is closed.
+    #[allow(dead_code, reason = "not every test that starts a server speaks this way")]
     pub(crate) fn exchange(&self, request: &[u8]) -> String {
         let mut stream = TcpStream::connect(self.address).expect("the server accepts");
         stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a time-out can be set");

@@ -12,10 +12,13 @@ mod staging;
 mod tests;
 
 use super::{BlobError, BlobId, BlobStore, BlobStream, Staging, blocking};
-use crate::model::ByteRange;
+use crate::{
+    model::ByteRange,
+    telemetry::{self, Metric},
+};
 use async_trait::async_trait;
 use directory::Directory;
-use futures_util::TryStreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use reader::{BlobFile, RangeReader};
 use staging::LocalStaging;
 use std::{
@@ -97,6 +100,7 @@ impl BlobStore for LocalBlobs {
     }
 
     async fn read(&self, blob: BlobId, range: ByteRange) -> Result<BlobStream, BlobError> {
+        telemetry::counter(Metric::BlobReads, &[]).increment(1);
         // The first piece comes in the same hop: cheaper for small reads, and rot in it is told before the answer has begun.
         let (reader, first) = self
             .run(move |directory| {
@@ -104,8 +108,9 @@ impl BlobStore for LocalBlobs {
                 let first = reader.piece(range.start)?;
                 Ok((reader, first))
             })
-            .await?;
-        Ok(reader.stream(first))
+            .await
+            .inspect_err(count_corruption)?;
+        Ok(reader.stream(first).inspect_err(count_corruption).boxed())
     }
 
     async fn verify(&self, blob: BlobId) -> Result<u64, BlobError> {
@@ -132,5 +137,12 @@ impl BlobStore for LocalBlobs {
 
     fn is_read_only(&self) -> bool {
         self.directory.health.is_read_only()
+    }
+}
+
+/// Rot that a reader met is counted; telling anybody is up to whoever handles the error.
+fn count_corruption(error: &BlobError) {
+    if matches!(error, BlobError::Corrupt(..)) {
+        telemetry::counter(Metric::CorruptBlobs, &[]).increment(1);
     }
 }

@@ -1,0 +1,320 @@
+//! What many tasks saw at once, and whether one order of things can explain it.
+//!
+//! Every operation is recorded with the moments of its beginning and its end. One that ended before another
+//! began came before it; of those that overlap nothing is assumed. A refused operation is no part of the history:
+//! should its effect ever be seen, nothing explains it.
+
+use partway::model::*;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// A moment; later ones are greater.
+pub(crate) type Moment = u64;
+
+/// What stands under a key: the MD5 of the bytes, or nothing.
+pub(crate) type Value = Option<[u8; 16]>;
+
+/// How much of an object a part may be a copy of, from its first byte; no body is shorter.
+pub(crate) const SLICE_SIZE: usize = 12;
+
+/// When something happened: between these moments. Without an end nobody knows whether it happened at all.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span {
+    pub(crate) begin: Moment,
+    pub(crate) end: Option<Moment>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Access {
+    value: Value,
+    span: Span,
+}
+
+#[derive(Default)]
+struct KeyLog {
+    writes: Vec<Access>,
+    reads: Vec<Access>,
+}
+
+/// How somebody ended an upload, or tried to and does not know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Completed(Vec<CompletedPart>),
+    Aborted,
+}
+
+#[derive(Clone, Debug)]
+struct PartWrite {
+    number: PartNumber,
+    etag: ETag,
+    span: Span,
+}
+
+#[derive(Default)]
+struct UploadLog {
+    parts: Vec<PartWrite>,
+    endings: Vec<(Ending, Span)>,
+    /// What it was completed to, as answered.
+    answers: Vec<Outcome>,
+    /// Its parts, as listed.
+    looks: Vec<(BTreeMap<PartNumber, ETag>, Span)>,
+    /// When it was found open, and when it was found gone.
+    alive: Vec<Span>,
+    gone: Vec<Span>,
+}
+
+/// Everything that was seen.
+#[derive(Default)]
+pub(crate) struct History {
+    now: AtomicU64,
+    keys: Mutex<BTreeMap<ObjectKey, KeyLog>>,
+    uploads: Mutex<BTreeMap<UploadId, UploadLog>>,
+    /// The bytes of every value ever written, and the value of every multipart ETag.
+    contents: Mutex<HashMap<[u8; 16], Vec<u8>>>,
+    /// The objects that uploads became: several answers, one write.
+    completions: Mutex<BTreeMap<(ObjectKey, UploadId, [u8; 16]), Span>>,
+    multipart: Mutex<HashMap<ETag, [u8; 16]>>,
+}
+
+impl History {
+    pub(crate) fn moment(&self) -> Moment {
+        self.now.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// Makes bytes, and the slice of them that is copied, known before they are sent anywhere.
+    pub(crate) fn know(&self, bytes: Vec<u8>, multipart: Option<ETag>) -> [u8; 16] {
+        let value = partway::digest::md5(&bytes);
+        if let Some(etag) = multipart {
+            self.multipart.lock().unwrap().insert(etag, value);
+        }
+        let mut contents = self.contents.lock().unwrap();
+        if let Some(slice) = bytes.get(..SLICE_SIZE) {
+            contents.insert(partway::digest::md5(slice), slice.to_vec());
+        }
+        contents.insert(value, bytes);
+        value
+    }
+
+    /// The value that an object with this ETag must have, and its bytes.
+    pub(crate) fn content(&self, etag: ETag) -> Option<([u8; 16], Vec<u8>)> {
+        let value = match etag {
+            ETag::Whole(value) => value,
+            ETag::Multipart { .. } => *self.multipart.lock().unwrap().get(&etag)?,
+        };
+        Some((value, self.contents.lock().unwrap().get(&value)?.clone()))
+    }
+
+    pub(crate) fn wrote(&self, key: &ObjectKey, value: Value, span: Span) {
+        self.keys.lock().unwrap().entry(key.clone()).or_default().writes.push(Access { value, span });
+    }
+
+    /// An upload that was completed, perhaps several times over: the write happened before the first answer.
+    pub(crate) fn completed(&self, key: &ObjectKey, id: UploadId, value: [u8; 16], span: Span) {
+        let mut completions = self.completions.lock().unwrap();
+        let write = completions.entry((key.clone(), id, value)).or_insert(span);
+        write.begin = write.begin.min(span.begin);
+        write.end = write.end.into_iter().chain(span.end).min();
+    }
+
+    pub(crate) fn read(&self, key: &ObjectKey, value: Value, span: Span) {
+        self.keys.lock().unwrap().entry(key.clone()).or_default().reads.push(Access { value, span });
+    }
+
+    fn upload(&self, id: UploadId, note: impl FnOnce(&mut UploadLog)) {
+        note(self.uploads.lock().unwrap().entry(id).or_default());
+    }
+
+    pub(crate) fn uploaded(&self, id: UploadId, number: PartNumber, etag: ETag, span: Span) {
+        self.upload(id, |log| {
+            log.parts.push(PartWrite { number, etag, span });
+            if span.end.is_some() {
+                log.alive.push(span);
+            }
+        });
+    }
+
+    pub(crate) fn ended(&self, id: UploadId, ending: Ending, answer: Option<Outcome>, span: Span) {
+        self.upload(id, |log| {
+            log.endings.push((ending, span));
+            log.answers.extend(answer);
+        });
+    }
+
+    pub(crate) fn looked(&self, id: UploadId, parts: BTreeMap<PartNumber, ETag>, span: Span) {
+        self.upload(id, |log| {
+            log.looks.push((parts, span));
+            log.alive.push(span);
+        });
+    }
+
+    pub(crate) fn found_alive(&self, id: UploadId, span: Span) {
+        self.upload(id, |log| log.alive.push(span));
+    }
+
+    pub(crate) fn found_gone(&self, id: UploadId, span: Span) {
+        self.upload(id, |log| log.gone.push(span));
+    }
+
+    /// The newest parts that were acknowledged, as far as the callers can know.
+    pub(crate) fn known_parts(&self, id: UploadId) -> BTreeMap<PartNumber, ETag> {
+        let uploads = self.uploads.lock().unwrap();
+        let parts = uploads.get(&id).into_iter().flat_map(|log| &log.parts);
+        parts.filter(|part| part.span.end.is_some()).map(|part| (part.number, part.etag)).collect()
+    }
+
+    /// Everything that no order explains, a line each.
+    pub(crate) fn contradictions(self) -> Vec<String> {
+        let (mut keys, uploads) = (self.keys.lock().unwrap(), self.uploads.lock().unwrap());
+        for ((key, _, value), span) in self.completions.lock().unwrap().iter() {
+            keys.entry(key.clone()).or_default().writes.push(Access { value: Some(*value), span: *span });
+        }
+        let mut found = Vec::new();
+        for (id, log) in uploads.iter() {
+            found.extend(log.contradictions().into_iter().map(|line| format!("upload {id}: {line}")));
+        }
+        for (key, log) in keys.iter_mut() {
+            found.extend(log.contradictions().into_iter().map(|line| format!("key {key}: {line}")));
+        }
+        found
+    }
+}
+
+impl KeyLog {
+    fn contradictions(&mut self) -> Vec<String> {
+        self.writes.push(Access { value: None, span: Span { begin: 0, end: Some(0) } });
+        // Whoever reads a value knows that it has been written.
+        for read in &self.reads {
+            let mut writers = self.writes.iter_mut().filter(|write| write.value == read.value);
+            if let (Some(writer), None) = (writers.next(), writers.next()) {
+                writer.span.end = Some(writer.span.end.unwrap_or(Moment::MAX).min(read.span.end.unwrap_or(Moment::MAX)));
+            }
+        }
+        let mut found = Vec::new();
+        for read in &self.reads {
+            let read_end = read.span.end.unwrap_or(Moment::MAX);
+            // The write before the read that began last.
+            let before = |write: &&Access| write.span.end.is_some_and(|end| end < read.span.begin);
+            let newest = self.writes.iter().filter(before).map(|write| write.span.begin).max().unwrap_or(0);
+            let explains = |write: &Access| write.span.begin < read_end && write.span.end.is_none_or(|end| end >= newest);
+            if !self.writes.iter().any(|write| write.value == read.value && explains(write)) {
+                let writers: Vec<_> = self.writes.iter().filter(|write| write.value == read.value).collect();
+                found.push(format!("{read:?} although a write that began at {newest} had ended; it was written by {writers:?}"));
+            }
+        }
+        found
+    }
+}
+
+impl UploadLog {
+    fn contradictions(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let certain: Vec<_> = self.endings.iter().filter_map(|(ending, span)| Some((ending, span.begin, span.end?))).collect();
+        if certain.iter().any(|(ending, ..)| *ending != certain[0].0) {
+            found.push(format!("it ended in more than one way: {certain:?}"));
+        }
+        if certain.iter().filter(|(ending, ..)| **ending == Ending::Aborted).count() > 1 {
+            found.push("it was aborted twice".to_owned());
+        }
+        if self.answers.windows(2).any(|pair| pair[0] != pair[1]) {
+            found.push(format!("its completion was answered in more than one way: {:?}", self.answers));
+        }
+        let ended_by = certain.iter().map(|(.., end)| *end).min().unwrap_or(Moment::MAX);
+        let gone_by = self.gone.iter().filter_map(|span| span.end).min().unwrap_or(Moment::MAX);
+        let first_ending = self.endings.iter().map(|(_, span)| span.begin).min().unwrap_or(Moment::MAX);
+        if gone_by < first_ending {
+            found.push(format!("it was gone at {gone_by} although nobody ended it before {first_ending}"));
+        }
+        for span in self.alive.iter().filter(|span| span.begin > ended_by.min(gone_by)) {
+            found.push(format!("it was open at {span:?} although it had ended by {}", ended_by.min(gone_by)));
+        }
+        for (parts, span) in &self.looks {
+            self.explain_parts(parts.iter().map(|(number, etag)| (*number, *etag)), *span, &mut found);
+            let acknowledged = self.parts.iter().filter(|part| part.span.end.is_some_and(|end| end < span.begin));
+            let missing = acknowledged.filter(|part| !parts.contains_key(&part.number));
+            found.extend(missing.map(|part| format!("{part:?} was not listed at {span:?}")));
+        }
+        if let Some((Ending::Completed(list), ..)) = certain.first() {
+            let begin = certain.iter().map(|(_, begin, _)| *begin).min().unwrap_or(0);
+            let listed = list.iter().map(|part| (part.number, part.etag));
+            self.explain_parts(listed, Span { begin, end: Some(ended_by) }, &mut found);
+        }
+        found
+    }
+
+    /// Each part must have been uploaded, and not been replaced before the look began. The same bytes may come twice.
+    fn explain_parts(&self, parts: impl Iterator<Item = (PartNumber, ETag)>, look: Span, found: &mut Vec<String>) {
+        for (number, etag) in parts {
+            let of_number = || self.parts.iter().filter(|part| part.number == number);
+            let explains = |part: &PartWrite| {
+                let ended = part.span.end.unwrap_or(Moment::MAX);
+                let replaced = |other: &PartWrite| other.span.begin > ended && other.span.end.is_some_and(|end| end < look.begin);
+                part.span.begin < look.end.unwrap_or(Moment::MAX) && !of_number().any(replaced)
+            };
+            if !of_number().any(|part| part.etag == etag && explains(part)) {
+                let uploads: Vec<_> = of_number().collect();
+                found.push(format!("part {number} with {etag} was seen at {look:?}; it was uploaded {uploads:?}"));
+            }
+        }
+    }
+}
+
+/// The canaries: each history is impossible, and its lawful twin is not.
+#[test]
+fn impossible_histories_are_noticed() {
+    let key = ObjectKey::new("k").unwrap();
+    let span = |begin, end| Span { begin, end: Some(end) };
+    let unknown = |begin| Span { begin, end: None };
+    let reads = |writes: &[(u8, Span)], reads: &[(Option<u8>, Span)]| {
+        let history = History::default();
+        writes.iter().for_each(|(value, span)| history.wrote(&key, Some([*value; 16]), *span));
+        reads.iter().for_each(|(value, span)| history.read(&key, value.map(|value| [value; 16]), *span));
+        history.contradictions().len()
+    };
+    assert_eq!(reads(&[(1, span(1, 2)), (2, span(3, 4))], &[(Some(2), span(5, 6))]), 0);
+    assert_eq!(reads(&[(1, span(1, 2)), (2, span(3, 4))], &[(Some(1), span(5, 6))]), 1, "an acknowledged write is lost");
+    assert_eq!(reads(&[(1, span(1, 2)), (2, span(3, 6))], &[(Some(1), span(5, 7))]), 0, "it may not have happened yet");
+    assert_eq!(reads(&[(1, span(1, 2))], &[(None, span(3, 4))]), 1, "an acknowledged write is lost");
+    assert_eq!(reads(&[(1, span(1, 2))], &[(Some(3), span(3, 4))]), 1, "a value that nobody wrote");
+    assert_eq!(reads(&[(1, span(5, 6))], &[(Some(1), span(3, 4))]), 1, "a value from the future");
+    assert_eq!(reads(&[(1, span(1, 2)), (2, unknown(3))], &[(Some(2), span(4, 5)), (Some(1), span(6, 7))]), 1, "new, then old");
+    assert_eq!(reads(&[(1, span(1, 2)), (2, unknown(3))], &[(Some(1), span(4, 5)), (Some(2), span(6, 7))]), 0);
+
+    let id = UploadId::from_bytes([1; 16]);
+    let (number, one, two) = (PartNumber::new(1).unwrap(), ETag::Whole([1; 16]), ETag::Whole([2; 16]));
+    let list = |etag| vec![CompletedPart { number, etag, checksum: None }];
+    let seen = |note: &dyn Fn(&History)| {
+        let history = History::default();
+        history.uploaded(id, number, one, span(1, 2));
+        history.uploaded(id, number, two, span(3, 4));
+        note(&history);
+        history.contradictions().len()
+    };
+    assert_eq!(seen(&|_| {}), 0);
+    assert_eq!(seen(&|history| history.looked(id, [(number, two)].into(), span(5, 6))), 0);
+    assert_eq!(seen(&|history| history.looked(id, [(number, one)].into(), span(5, 6))), 1, "an old part");
+    assert_eq!(seen(&|history| history.looked(id, [].into(), span(5, 6))), 2, "both parts are lost");
+    assert_eq!(seen(&|history| history.ended(id, Ending::Completed(list(one)), None, span(5, 6))), 1, "of an old part");
+    assert_eq!(seen(&|history| history.ended(id, Ending::Completed(list(two)), None, span(5, 6))), 0);
+    assert_eq!(seen(&|history| history.found_gone(id, span(5, 6))), 1, "nobody ended it");
+    let complete = |history: &History| history.ended(id, Ending::Completed(list(two)), None, span(5, 6));
+    let and_aborted = |history: &History| {
+        complete(history);
+        history.ended(id, Ending::Aborted, None, span(5, 7));
+    };
+    assert_eq!(seen(&and_aborted), 1, "two winners");
+    let and_uploaded = |history: &History| {
+        complete(history);
+        history.uploaded(id, number, one, span(7, 8));
+    };
+    assert!(seen(&and_uploaded) > 0, "a part after the end");
+    let and_gone = |history: &History| {
+        complete(history);
+        history.found_gone(id, span(7, 8));
+    };
+    assert_eq!(seen(&and_gone), 0);
+}
