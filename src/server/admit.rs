@@ -37,7 +37,7 @@ impl Server {
     /// # Errors
     /// Everything that is wrong with it.
     pub(super) async fn authenticate(&self, exchange: &mut Exchange<'_>, address: &Address) -> Result<Sender, Rejection> {
-        let parts = exchange.parts;
+        let parts = exchange.sent;
         let claim = match auth::s3::claim(parts)? {
             Claim::Anonymous => {
                 let payload = auth::s3::anonymous_payload(parts)?;
@@ -81,6 +81,7 @@ impl Server {
     ) -> Result<Vec<ObjectKey>, Rejection> {
         let bucket = exchange.address.as_ref().and_then(|address| Bucket::new(address.bucket.as_deref()?));
         let access = self.access(bucket.as_ref()).await?;
+        let _ = exchange.rules.set(access.as_ref().and_then(|access| access.cors.clone()));
         let context = policy_context(exchange);
         let policies = Policies::new(grounds(sender, access.as_ref(), &context));
         if !policies.allows(operation) {

@@ -19,14 +19,19 @@ impl Server {
     }
 
     /// Adds what the bucket's rules say to the answer of an actual request, errors included: a script that may not read
-    /// an error cannot tell it from a broken network.
+    /// an error cannot tell it from a broken network. Answers to requests of no origin say that they vary, too, or a cache
+    /// would give them to scripts that may not read them; but for refusals from before the bucket was looked up.
     pub(super) async fn add_cors(&self, exchange: &Exchange<'_>, response: &mut Response<Bytes>) {
-        let is_cross_origin = exchange.parts.headers.contains_key(header::ORIGIN);
-        if !is_cross_origin || response.headers().contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) {
+        if response.headers().contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) {
             return;
         }
-        // An index that cannot be read has been told of already; the answer is then without these headers.
-        if let Ok(Some(rules)) = self.rules(exchange.address.as_ref()).await {
+        let rules = match exchange.rules.get() {
+            Some(rules) => rules.clone(),
+            // An index that cannot be read has been told of already; the answer is then without these headers.
+            None if exchange.parts.headers.contains_key(header::ORIGIN) => self.rules(exchange.address.as_ref()).await.unwrap_or_default(),
+            None => None,
+        };
+        if let Some(rules) = rules {
             s3::cors::add_headers(&rules, exchange.parts, response.headers_mut());
         }
     }

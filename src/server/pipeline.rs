@@ -13,7 +13,7 @@ use super::{
 use crate::{
     auth::Payload,
     dialect::s3::{self, Address, BodyKind, ErrorCode, Rejection, ReplyContext, Wire},
-    model::{Failure, Operation, Outcome, Selected, Timestamp},
+    model::{CorsConfiguration, Failure, Operation, Outcome, Selected, Timestamp},
     ops::{self, Gateway, Reply, Request},
     telemetry::{self, Metric},
 };
@@ -25,7 +25,7 @@ use std::{
     net::SocketAddr,
     panic::AssertUnwindSafe,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -42,13 +42,18 @@ pub(super) struct Server {
 
 /// A request on its way.
 pub(super) struct Exchange<'a> {
+    /// The head, with the headers that a presigned URL stands for.
     pub(super) parts: &'a Parts,
+    /// The head as it was sent, which is what was signed.
+    pub(super) sent: &'a Parts,
     pub(super) peer: SocketAddr,
     pub(super) now: Timestamp,
     pub(super) body: &'a Slot<Incoming>,
     pub(super) context: &'a ReplyContext<'a>,
     /// Where it is addressed, once that is known.
     pub(super) address: Option<Address>,
+    /// Its bucket's rules for cross-origin requests, once they were looked up.
+    pub(super) rules: OnceLock<Option<CorsConfiguration>>,
     pub(super) completion: &'a mut Completion,
 }
 
@@ -106,9 +111,23 @@ impl Server {
         let request_id = completion.request_id.clone();
         let now = self.gateway.now();
         let context = ReplyContext { request_id: &request_id, host_id: ids::host_id(), region: &self.settings.region, now };
-        let mut exchange =
-            Exchange { parts: &parts, peer, now, body: &body, context: &context, address: None, completion: &mut completion };
-        let answered = if draining { Err(Failure::Unavailable.into()) } else { self.answer_or_catch(&mut exchange).await };
+        let with_headers = s3::with_presigned_headers(&parts);
+        let mut exchange = Exchange {
+            parts: with_headers.as_ref().ok().and_then(Option::as_ref).unwrap_or(&parts),
+            sent: &parts,
+            peer,
+            now,
+            body: &body,
+            context: &context,
+            address: None,
+            rules: OnceLock::new(),
+            completion: &mut completion,
+        };
+        let answered = match &with_headers {
+            _ if draining => Err(Failure::Unavailable.into()),
+            Err(error) => Err(error.clone().into()),
+            Ok(_) => self.answer_or_catch(&mut exchange).await,
+        };
         let (mut head, content) = answered.unwrap_or_else(|rejection| {
             let head = s3::encode_error(&rejection, &parts, exchange.address.as_ref(), &context);
             (head, None)

@@ -2,7 +2,7 @@
 
 use super::{ServerSettings, serve};
 use crate::{
-    auth::sign::{Credentials, sign_v4},
+    auth::sign::{Credentials, presign_v4, sign_v4},
     blob::MemoryBlobs,
     digest,
     meta::{Check, Kv, KvError, MemoryKv, Write},
@@ -445,7 +445,27 @@ fn scripts_of_other_origins_get_what_the_buckets_rules_say_also_with_errors() {
         assert_eq!(response.header("access-control-expose-headers"), Some("ETag"));
     }
     assert_eq!(harness.ask(signed("GET", "/bkt/k", &[("origin", "https://evil.test")], b"")).header("access-control-allow-origin"), None);
-    assert_eq!(harness.ask(signed("GET", "/bkt/k", &[], b"")).header("access-control-allow-origin"), None);
+    let of_no_origin = harness.ask(signed("GET", "/bkt/k", &[], b""));
+    assert_eq!(of_no_origin.header("access-control-allow-origin"), None);
+    assert!(of_no_origin.header("vary").is_some_and(|vary| vary.contains("Origin")), "a cache must not give it to scripts");
+}
+
+#[test]
+fn a_presigned_url_says_what_headers_would() {
+    let harness = Harness::with_bucket();
+    let put = |target: &str| {
+        let (mut parts, ()) = http::Request::put(target).header("host", "localhost").body(()).unwrap().into_parts();
+        let credentials = Credentials { access_key: "root".to_owned(), secret_key: "secret of root".to_owned(), security_token: None };
+        presign_v4(&mut parts, &credentials, REGION, 60, NOW).unwrap();
+        harness.ask(format!("PUT {} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello", parts.uri))
+    };
+    assert_eq!(put("/bkt/k?x-amz-meta-a=b%20c&x-amz-storage-class=STANDARD_IA").status, 200);
+    let read = harness.ask(signed("HEAD", "/bkt/k", &[], b""));
+    assert_eq!((read.header("x-amz-meta-a"), read.header("x-amz-storage-class")), (Some("b c"), Some("STANDARD_IA")));
+    assert_eq!(code(&put("/bkt/k?X-Amz-Server-Side-Encryption=AES256")), (501, "NotImplemented"));
+    assert_eq!(code(&put("/bkt/k?x-amz-checksum-crc32=AAAAAA%3D%3D")), (400, "BadDigest"));
+    assert_eq!(code(&put("/bkt/k?x-amz-expected-bucket-owner=somebody")), (403, "AccessDenied"));
+    assert_eq!(code(&put("/bkt/k?x-amz-meta-a=a%0Ab")), (400, "InvalidArgument"));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Amazon S3's REST dialect.
 //!
-//! The server calls, in this order: [`address()`], [`route()`], [`decode()`] (or [`form::decode`] for a
+//! The server calls, in this order: [`with_presigned_headers`], [`address()`], [`route()`], [`decode()`] (or [`form::decode`] for a
 //! POST form), and then [`encode()`] or [`encode_error`]. Nothing here waits, reads a clock or keeps state.
 //!
 //! - What is understood is answered as S3 answers it; what is not understood is refused by name.
@@ -25,6 +25,7 @@ mod listing;
 mod multipart;
 mod object;
 mod owner;
+mod presigned;
 mod query;
 mod range;
 mod response;
@@ -39,5 +40,6 @@ pub use decode::{Wire, decode};
 pub use encode::encode;
 pub use error::{ErrorCode, ErrorReply, Rejection, encode_error};
 pub use owner::owner_matches;
+pub use presigned::with_presigned_headers;
 pub use response::ReplyContext;
 pub use route::{BodyKind, Route, route};

@@ -30,6 +30,11 @@ impl Query {
         self.get(name).filter(|value| !value.is_empty())
     }
 
+    /// Every parameter, in the order sent.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     pub(super) fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
