@@ -191,7 +191,7 @@ fn decodes_what_clients_send() {
             }),
         ),
         (
-            "PUT /bkt/k?partNumber=7&uploadId=0123456789abcdef0123456789ABCDEF&x-id=UploadPart\ncontent-length: 9",
+            "PUT /bkt/k?partNumber=7&uploadId=0123456789ABCDEF0123456789ABCDEF&x-id=UploadPart\ncontent-length: 9",
             "",
             Operation::UploadPart(UploadPart {
                 object: object("k"),
