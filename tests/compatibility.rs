@@ -52,12 +52,8 @@ impl Row {
     fn route(&self) -> (&'static str, &'static str, &'static str) {
         let (path, query) = self.target.split_once('?').unwrap_or((self.target, ""));
         let table = if path == "/bucket/key" { "OF_OBJECTS" } else { "OF_BUCKETS" };
-        let names = query.split('&').map(|parameter| parameter.split('=').next().unwrap_or_default());
-        (
-            table,
-            names.filter(|name| !["partNumber", "list-type", "select-type"].contains(name)).next_back().unwrap_or_default(),
-            self.method,
-        )
+        let mut names = query.split('&').map(|parameter| parameter.split('=').next().unwrap_or_default());
+        (table, names.rfind(|name| !["partNumber", "list-type", "select-type"].contains(name)).unwrap_or_default(), self.method)
     }
 }
 
