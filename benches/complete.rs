@@ -98,6 +98,7 @@ impl Fixture {
             object_size: None,
             checksum: None,
             checksum_type: None,
+            refusal: None,
         })
     }
 }

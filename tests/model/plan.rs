@@ -454,5 +454,6 @@ fn complete_of(object: ObjectRef, upload_id: UploadId, parts: Vec<CompletedPart>
         object_size: None,
         checksum: None,
         checksum_type: None,
+        refusal: None,
     }
 }

@@ -188,6 +188,7 @@ impl World {
             object_size: None,
             checksum: None,
             checksum_type: None,
+            refusal: None,
         };
         self.run(Operation::CompleteMultipartUpload(complete), None).await
     }

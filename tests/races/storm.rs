@@ -463,6 +463,7 @@ impl Storm {
             object_size: None,
             checksum: None,
             checksum_type: None,
+            refusal: None,
         };
         let (heard, span) = self.execute(Operation::CompleteMultipartUpload(complete), None, polls).await;
         match heard {
