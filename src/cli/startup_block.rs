@@ -60,7 +60,7 @@ pub(super) fn text(
     }
     let aws = format!("aws --endpoint-url {endpoint} --region {}", settings.region);
     let _ = writeln!(block, "    {aws} s3 mb s3://my-bucket");
-    let _ = writeln!(block, "    {aws} s3 cp ./my-file s3://my-bucket/");
+    let _ = writeln!(block, "    {aws} s3 cp /etc/hostname s3://my-bucket/");
     block.push('\n');
     if let Some(metrics) = metrics {
         let _ = writeln!(block, "metrics on http://{metrics}");
