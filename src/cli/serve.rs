@@ -40,7 +40,7 @@ const RUNTIME_SHUTDOWN: Duration = Duration::from_secs(5);
 
 /// Threads for work that blocks: enough to keep a disk's queue full of writes and syncs, and few enough
 /// that their stacks and allocator caches do not add up to more than the bodies they move.
-const BLOCKING_THREADS_MAX: usize = 64;
+const BLOCKING_THREADS_MAX: usize = 32;
 
 /// Serves until a signal, drains, and returns success.
 ///

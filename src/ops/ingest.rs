@@ -19,7 +19,7 @@ use std::sync::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Batch sizes: large enough that hashing and writing are efficient, small enough that many fit. Bytes.
-const BATCH_SIZE_BYTES_MIN: u64 = 64 << 10;
+const BATCH_SIZE_BYTES_MIN: u64 = 32 << 10;
 const BATCH_SIZE_BYTES_MAX: u64 = 1 << 20;
 
 /// Batches that a body holds at once: one received, one written.
@@ -243,12 +243,12 @@ mod tests {
 
     #[test]
     fn bodies_share_the_budget_and_those_beyond_it_are_told_to_slow_down() {
-        let slots = BodySlots::new(4 << 20, 64 << 10);
+        let slots = BodySlots::new(2 << 20, 32 << 10);
         let first = slots.take().unwrap();
         assert_eq!(first.batch_size(), BATCH_SIZE_BYTES_MAX);
         let more: Vec<_> = (1..32).map(|_| slots.take().unwrap()).collect();
         assert_eq!(first.batch_size(), BATCH_SIZE_BYTES_MIN);
-        assert_eq!(32 * BATCHES_PER_BODY * first.batch_size(), 4 << 20, "all of the budget, and no more");
+        assert_eq!(32 * BATCHES_PER_BODY * first.batch_size(), 2 << 20, "all of the budget, and no more");
         assert!(matches!(slots.take(), Err(Failure::SlowDown)));
         drop(more);
         assert_eq!(first.batch_size(), BATCH_SIZE_BYTES_MAX);

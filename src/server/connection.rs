@@ -38,7 +38,7 @@ const HEAD_SIZE_MAX: usize = 32 << 10;
 /// How much of a connection is buffered in either direction. Bytes.
 ///
 /// A thousand uploads at once must fit into memory with their buffers.
-const BUFFER_SIZE_MAX: usize = 64 << 10;
+const BUFFER_SIZE_MAX: usize = 40 << 10;
 /// The largest number of header fields of a request.
 const HEADER_COUNT_MAX: usize = 100;
 /// What is read and discarded of a connection that ends while its client is still sending. Bytes.
