@@ -16,6 +16,16 @@ def server(tmp_path_factory):
     assert report.returncode == 0, f"verify after all scenarios:\n{report.stdout}{report.stderr}"
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    """Shows with a failure what the servers it used complained about: a full disk, say, is not visible from the client."""
+    report = (yield).get_result()
+    if report.failed:
+        for name, value in getattr(item, "funcargs", {}).items():
+            if isinstance(value, harness.Server):
+                report.sections.append((f"log of {name}", value.complaints()))
+
+
 @pytest.fixture
 def own_server(tmp_path):
     """A partway of the scenario's own, to be killed or filled."""

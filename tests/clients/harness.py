@@ -74,6 +74,12 @@ class Server:
         with urllib.request.urlopen(f"{self.metrics_endpoint}/metrics", timeout=10) as answer:
             return answer.read().decode()
 
+    def complaints(self, count=20):
+        """The last lines of its log that are not about ordinary requests."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        ordinary = re.compile(r"status=[234]")
+        return "\n".join([line for line in lines if not ordinary.search(line)][-count:])
+
     def resident_mib(self):
         """Peak resident memory so far."""
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
