@@ -51,20 +51,34 @@ impl Fixture {
         let gateway = Gateway::new(kv, Arc::<MemoryBlobs>::default(), GatewaySettings::default(), environment);
         let object = ObjectRef { bucket: Bucket::new("bench").expect("a name"), key: ObjectKey::new("k").expect("a key") };
         let fixture = Self { runtime, gateway, object, _directory: directory };
-        fixture.execute(Operation::CreateBucket(CreateBucket { bucket: fixture.object.bucket.clone(), location: None }), None);
+        fixture.execute(
+            Operation::CreateBucket(CreateBucket {
+                acl: partway::model::Acl::Private,
+                storage_class: None,
+                bucket: fixture.object.bucket.clone(),
+                location: None,
+            }),
+            None,
+        );
         fixture
     }
 
     fn execute(&self, operation: Operation, body: Option<Box<dyn Body>>) -> Outcome {
         let caller = Caller::Key { access_key: "bench".to_owned(), account: Account::root() };
         let limits = Limits { part_size_bytes_min: 1, ..Limits::S3 };
-        let request = Request { caller, limits, operation };
+        let request = Request { origin: partway::model::Origin::default(), caller, limits, operation };
         self.runtime.block_on(self.gateway.execute(request, body)).expect("the operation succeeds").outcome
     }
 
     /// An upload of so many tiny parts, ready to be completed.
     fn uploaded(&self, part_count: u64) -> Operation {
-        let create = CreateMultipartUpload { object: self.object.clone(), attributes: Attributes::default(), checksum: None };
+        let create = CreateMultipartUpload {
+            conditions: partway::model::WriteConditions::default(),
+            sequential: false,
+            object: self.object.clone(),
+            attributes: Attributes::default(),
+            checksum: None,
+        };
         let Outcome::CreateMultipartUpload { upload_id, .. } = self.execute(Operation::CreateMultipartUpload(create), None) else {
             unreachable!("creating answers with an id")
         };
@@ -78,7 +92,13 @@ impl Fixture {
                     let claims = BodyClaims { size: Some(bytes.len() as u64), ..BodyClaims::default() };
                     let operation = Operation::UploadPart(UploadPart { object, upload_id, part_number: number, claims });
                     let caller = Caller::Key { access_key: "bench".to_owned(), account: Account::root() };
-                    gateway.execute(Request { caller, limits: Limits::S3, operation }, Some(Box::new(Once(Some(bytes))))).await.map(drop)
+                    gateway
+                        .execute(
+                            Request { origin: partway::model::Origin::default(), caller, limits: Limits::S3, operation },
+                            Some(Box::new(Once(Some(bytes)))),
+                        )
+                        .await
+                        .map(drop)
                 });
                 if parts.len() == 256 {
                     parts.join_next().await.expect("there are some").expect("no panic").expect("the part is taken");
@@ -91,6 +111,8 @@ impl Fixture {
         let etag = ETag::Whole(partway::digest::md5(&bytes));
         let parts = (1..=part_count).filter_map(PartNumber::new).map(|number| CompletedPart { number, etag, checksum: None });
         Operation::CompleteMultipartUpload(CompleteMultipartUpload {
+            callback: None,
+            takes_all_parts: false,
             object: self.object.clone(),
             upload_id,
             parts: parts.collect(),

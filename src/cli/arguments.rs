@@ -112,7 +112,7 @@ fn flag(setting: &'static Setting) -> Arg {
         Some(_) | None => String::new(),
     };
     let action = match setting.kind {
-        Kind::Hosts => ArgAction::Append,
+        Kind::List(_) => ArgAction::Append,
         _ => ArgAction::Set,
     };
     let help = format!("{}{default} [{}]", setting.meaning, setting.variable());

@@ -112,7 +112,7 @@ fn from_text(setting: &Setting, origin: &str, text: &str) -> Result<Value, Confi
 
 fn from_texts(setting: &Setting, origin: &str, texts: &[String]) -> Result<Value, ConfigError> {
     match setting.kind {
-        Kind::Hosts => from_text(setting, origin, &texts.join(",")),
+        Kind::List(_) => from_text(setting, origin, &texts.join(",")),
         _ => from_text(setting, origin, texts.last().map_or("", String::as_str)),
     }
 }
@@ -159,7 +159,7 @@ fn from_item(setting: &Setting, item: &toml::Value) -> Result<Value, String> {
     match (setting.kind, item) {
         (_, toml::Value::String(text)) => setting.kind.parse(text),
         (Kind::Size { .. } | Kind::Count { .. }, toml::Value::Integer(number)) => setting.kind.parse(&number.to_string()),
-        (Kind::Hosts, toml::Value::Array(items)) => {
+        (Kind::List(_), toml::Value::Array(items)) => {
             let texts: Option<Vec<_>> = items.iter().map(toml::Value::as_str).collect();
             setting.kind.parse(&texts.ok_or("an array of strings is expected")?.join(","))
         }

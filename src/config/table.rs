@@ -1,7 +1,7 @@
 //! The table of settings. Flags, variables, file keys, `partway config` and the reference in
 //! `docs/configuration.md` all come from it; a setting is added here and read in `typed`.
 
-use super::value::Kind;
+use super::value::{Item, Kind};
 use std::time::Duration;
 
 /// One setting. Its name is the flag and the file key; the variable is derived from it.
@@ -66,9 +66,21 @@ pub const TABLE: &[Setting] = &[
     Setting { name: "region", kind: Kind::Name, default: Some("us-east-1"), meaning: "The region reported to clients." },
     Setting {
         name: "domain",
-        kind: Kind::Hosts,
+        kind: Kind::List(Item::Host),
         default: Some(""),
         meaning: "Suffixes for virtual-hosted addressing: with `s3.example.com`, a request to `photos.s3.example.com` is for bucket `photos`. `localhost` always is one.",
+    },
+    Setting {
+        name: "cname",
+        kind: Kind::List(Item::Cname),
+        default: Some(""),
+        meaning: "Hosts that stand for a bucket: with `files.example.com=photos`, a request to that host is for bucket `photos`, whatever its path.",
+    },
+    Setting {
+        name: "default-dialect",
+        kind: Kind::Choice(&["s3", "oss"]),
+        default: Some("s3"),
+        meaning: "The dialect of requests that say nothing of theirs: anonymous ones, mostly.",
     },
     Setting {
         name: "root-access-key",
@@ -93,6 +105,12 @@ pub const TABLE: &[Setting] = &[
         kind: Kind::Size { min: 1, max: 5 << 30 },
         default: Some("5MiB"),
         meaning: "Smallest part, except the last, that an upload can be completed with through the S3 dialect.",
+    },
+    Setting {
+        name: "oss-part-size-min",
+        kind: Kind::Size { min: 1, max: 5 << 30 },
+        default: Some("100KiB"),
+        meaning: "Smallest part, except the last, that an upload can be completed with through the OSS dialect.",
     },
     Setting {
         name: "inline-size-max",
@@ -147,6 +165,48 @@ pub const TABLE: &[Setting] = &[
         kind: Kind::Duration { min: secs(1), max: secs(365 * DAY) },
         default: Some("7d"),
         meaning: "How long a completed upload's answer is kept for clients that ask again.",
+    },
+    Setting {
+        name: "lifecycle-interval",
+        kind: Kind::Duration { min: secs(1), max: secs(365 * DAY) },
+        default: Some("1h"),
+        meaning: "How often buckets' lifecycle rules are carried out.",
+    },
+    Setting {
+        name: "callback-allow",
+        kind: Kind::List(Item::Network),
+        default: Some(""),
+        meaning: "Networks that upload callbacks may reach although they are private, such as `10.0.0.0/8`; public ones always may be reached.",
+    },
+    Setting {
+        name: "callback-deny",
+        kind: Kind::List(Item::Network),
+        default: Some(""),
+        meaning: "Networks that upload callbacks may not reach, whatever callback-allow says.",
+    },
+    Setting {
+        name: "callback-public-url",
+        kind: Kind::Text,
+        default: Some(""),
+        meaning: "Where applications fetch the public key that callbacks are signed for, such as `https://oss.example.com`; unset means the host that the upload was sent to.",
+    },
+    Setting {
+        name: "events-retry-min",
+        kind: Kind::Duration { min: Duration::from_millis(10), max: secs(DAY) },
+        default: Some("10s"),
+        meaning: "How long a failed callback waits before it is tried again; every further failure doubles it.",
+    },
+    Setting {
+        name: "events-retry-max",
+        kind: Kind::Duration { min: Duration::from_millis(10), max: secs(30 * DAY) },
+        default: Some("1h"),
+        meaning: "How long a failed callback waits at most before it is tried again.",
+    },
+    Setting {
+        name: "events-retention",
+        kind: Kind::Duration { min: secs(1), max: secs(365 * DAY) },
+        default: Some("7d"),
+        meaning: "How long a delivered callback can still be looked at and replayed.",
     },
     Setting {
         name: "log-level",

@@ -13,7 +13,7 @@ use crate::{
     server::ServerSettings,
     telemetry::LogFormat,
 };
-use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 /// When a success is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,8 +75,14 @@ pub struct Settings {
     pub region: String,
     /// Suffixes of virtual hosts.
     pub domains: Vec<String>,
+    /// Hosts that stand for a bucket, and that bucket.
+    pub cnames: BTreeMap<String, String>,
+    /// Whether requests that say nothing of their dialect are OSS's.
+    pub oss_is_default: bool,
     /// Limits of the S3 dialect.
     pub s3_limits: Limits,
+    /// Limits of the OSS dialect.
+    pub oss_limits: Limits,
     /// Connections served at once.
     pub connection_count_max: usize,
     /// How long a client may take to send a request's head.
@@ -133,7 +139,10 @@ impl Settings {
             blobs: blobs(durability),
             region: read.text("region"),
             domains: read.list("domain"),
+            cnames: read.map("cname"),
             s3_limits: Limits { part_size_bytes_min: read.size("s3-part-size-min"), ..Limits::S3 },
+            oss_limits: Limits { part_size_bytes_min: read.size("oss-part-size-min"), ..Limits::OSS },
+            oss_is_default: read.text("default-dialect") == "oss",
             connection_count_max: usize::try_from(read.count("connections-max")).unwrap_or(usize::MAX),
             head_timeout: read.duration("head-timeout"),
             body_timeout: read.duration("body-timeout"),
@@ -147,8 +156,11 @@ impl Settings {
         ServerSettings {
             region: self.region.clone(),
             domains: self.domains.clone(),
+            cnames: self.cnames.clone(),
             root_key,
             s3_limits: self.s3_limits,
+            oss_limits: self.oss_limits,
+            oss_is_default: self.oss_is_default,
             connection_count_max: self.connection_count_max,
             head_timeout: self.head_timeout,
             body_timeout: self.body_timeout,
@@ -203,6 +215,11 @@ impl Reader<'_> {
             Value::Unset => None,
             other => mismatch(name, other),
         }
+    }
+
+    /// `key=value` items.
+    fn map(&self, name: &str) -> BTreeMap<String, String> {
+        self.list(name).iter().filter_map(|item| item.split_once('=')).map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
     }
 
     fn list(&self, name: &str) -> Vec<String> {

@@ -3,7 +3,12 @@
 //! A printed value reads back as the same value. Sizes and durations carry their unit: `30` alone
 //! is refused as a duration, because nobody remembers whether it was seconds.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use crate::model::Bucket;
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 /// The type of a setting, with the bounds that hold for it alone.
 #[derive(Clone, Copy, Debug)]
@@ -16,8 +21,10 @@ pub enum Kind {
     Path,
     /// Letters, digits and `-`.
     Name,
-    /// Host names; repeat the flag, separate with commas, or write an array.
-    Hosts,
+    /// Any visible ASCII text, also none.
+    Text,
+    /// Several; repeat the flag, separate with commas, or write an array.
+    List(Item),
     /// Bytes.
     Size {
         /// The smallest.
@@ -45,6 +52,17 @@ pub enum Kind {
     AccessKey,
     /// A secret, never printed.
     Secret,
+}
+
+/// What a list holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// Host names.
+    Host,
+    /// `host=bucket`.
+    Cname,
+    /// Addresses and networks: `10.0.0.1`, `10.0.0.0/8`.
+    Network,
 }
 
 /// A value of a setting.
@@ -76,11 +94,14 @@ impl Kind {
             Self::Address => "ADDR",
             Self::AddressOrOff => "ADDR|off",
             Self::Path => "PATH",
-            Self::Name | Self::Hosts => "NAME",
+            Self::Name | Self::List(Item::Host) => "NAME",
+            Self::List(Item::Cname) => "HOST=BUCKET",
+            Self::List(Item::Network) => "CIDR",
             Self::Size { .. } => "SIZE",
             Self::Duration { .. } => "DURATION",
             Self::Count { .. } => "COUNT",
             Self::Choice(_) => "WORD",
+            Self::Text => "TEXT",
             Self::AccessKey => "KEY",
             Self::Secret => "SECRET",
         }
@@ -94,7 +115,10 @@ impl Kind {
             Self::AddressOrOff => "address:port or `off`".to_owned(),
             Self::Path => "path".to_owned(),
             Self::Name => "name".to_owned(),
-            Self::Hosts => "host names".to_owned(),
+            Self::Text => "text".to_owned(),
+            Self::List(Item::Host) => "host names".to_owned(),
+            Self::List(Item::Cname) => "`host=bucket` pairs".to_owned(),
+            Self::List(Item::Network) => "addresses and networks".to_owned(),
             Self::Size { min, max } => format!("size, {} to {}", size_text(*min), size_text(*max)),
             Self::Duration { min, max } => format!("duration, {} to {}", duration_text(*min), duration_text(*max)),
             Self::Count { min, max } => format!("count, {min} to {max}"),
@@ -116,8 +140,11 @@ impl Kind {
             Self::Path if text.is_empty() || text.contains('\0') => Err("a path is expected".to_owned()),
             Self::Path => Ok(Value::Path(text.into())),
             Self::Name => name(text).map(Value::Text),
-            Self::Hosts => {
-                text.split(',').map(str::trim).filter(|host| !host.is_empty()).map(host).collect::<Result<_, _>>().map(Value::List)
+            Self::Text if text.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(Value::Text(text.to_owned())),
+            Self::Text => Err("only visible ASCII characters are allowed".to_owned()),
+            Self::List(item) => {
+                let items = text.split(',').map(str::trim).filter(|text| !text.is_empty());
+                items.map(|text| item.parse(text)).collect::<Result<_, _>>().map(Value::List)
             }
             Self::Size { min, max } => {
                 let size = parse_size(text)?;
@@ -137,6 +164,30 @@ impl Kind {
             Self::Secret => check_secret_key(text).map(|()| Value::Text(text.to_owned())),
         }
     }
+}
+
+impl Item {
+    fn parse(self, text: &str) -> Result<String, String> {
+        match self {
+            Self::Host => host(text),
+            Self::Cname => {
+                let (name, bucket) = text.split_once('=').ok_or_else(|| format!("`{text}` is not `host=bucket`"))?;
+                let bucket = Bucket::new(bucket).ok_or_else(|| format!("`{bucket}` is no bucket name"))?;
+                Ok(format!("{}={bucket}", host(name)?))
+            }
+            Self::Network => network(text),
+        }
+    }
+}
+
+/// An address, or a network in CIDR notation.
+fn network(text: &str) -> Result<String, String> {
+    let wrong = || format!("`{text}` is neither an address nor a network such as 10.0.0.0/8");
+    let (address, length) = text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
+    let address: IpAddr = address.parse().map_err(|_| wrong())?;
+    let length_max = if address.is_ipv4() { 32 } else { 128 };
+    let length = length.map_or(Ok(length_max), str::parse).ok().filter(|&length: &u8| length <= length_max).ok_or_else(wrong)?;
+    Ok(format!("{address}/{length}"))
 }
 
 impl Value {
@@ -332,10 +383,24 @@ mod tests {
 
     #[test]
     fn hosts_are_lower_cased_names_and_not_addresses() {
-        assert_eq!(Kind::Hosts.parse("S3.Example.com, b.test"), Ok(Value::List(vec!["s3.example.com".into(), "b.test".into()])));
-        assert_eq!(Kind::Hosts.parse(""), Ok(Value::List(vec![])));
+        assert_eq!(Kind::List(Item::Host).parse("S3.Example.com, b.test"), Ok(Value::List(vec!["s3.example.com".into(), "b.test".into()])));
+        assert_eq!(Kind::List(Item::Host).parse(""), Ok(Value::List(vec![])));
         for bad in ["127.0.0.1", "a..b", "-a.b", "a b", "a/b", "http://a"] {
-            assert!(Kind::Hosts.parse(bad).is_err(), "{bad}");
+            assert!(Kind::List(Item::Host).parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn cnames_and_networks_are_normalised() {
+        let cnames = Kind::List(Item::Cname).parse("Files.example.com=photos,a.test=b-1");
+        assert_eq!(cnames, Ok(Value::List(vec!["files.example.com=photos".into(), "a.test=b-1".into()])));
+        for bad in ["files.example.com", "=b", "a.test=", "a.test=UPPER"] {
+            assert!(Kind::List(Item::Cname).parse(bad).is_err(), "{bad}");
+        }
+        let networks = Kind::List(Item::Network).parse("127.0.0.0/8,10.1.2.3,fd00::/8");
+        assert_eq!(networks, Ok(Value::List(vec!["127.0.0.0/8".into(), "10.1.2.3/32".into(), "fd00::/8".into()])));
+        for bad in ["localhost", "10.0.0.0/33", "10.0.0.0/", "::/129", "10.0.0"] {
+            assert!(Kind::List(Item::Network).parse(bad).is_err(), "{bad}");
         }
     }
 

@@ -11,6 +11,8 @@
 //! D <blob id>                                  the bytes of a small blob
 //! T <due ms u64><sequence u64>                 Todo
 //! K <access key>                               KeyRecord
+//! E <event id>                                 EventRecord
+//! N <due ms u64><event id>                     nothing: when to look at an event next
 //! ```
 //!
 //! Integers are big-endian. Object keys are escaped so that the order of the encodings is the order
@@ -19,7 +21,7 @@
 use crate::{
     blob::BlobId,
     meta::record::{BucketId, ManifestId, Revision},
-    model::{Bucket, ObjectKey, PartNumber, Timestamp, UploadId},
+    model::{Bucket, EventId, ObjectKey, PartNumber, Timestamp, UploadId},
 };
 use std::ops::Range;
 
@@ -222,6 +224,36 @@ pub fn todo(due: Timestamp, sequence: u64) -> Vec<u8> {
 #[must_use]
 pub fn todos_due(now: Timestamp) -> Range<Vec<u8>> {
     join(b'T', &[])..todo(now.plus_millis(1), 0)
+}
+
+/// The row of an event.
+#[must_use]
+pub fn event(event: EventId) -> Vec<u8> {
+    join(b'E', &[&event.0])
+}
+
+/// The event of an `E` row's key; `None` when it is none.
+#[must_use]
+pub fn event_of(row: &[u8]) -> Option<EventId> {
+    Some(EventId(row.strip_prefix(b"E")?.try_into().ok()?))
+}
+
+/// The row that says when to look at an event next.
+#[must_use]
+pub fn event_due(due: Timestamp, event: EventId) -> Vec<u8> {
+    join(b'N', &[&due.millis().max(0).cast_unsigned().to_be_bytes(), &event.0])
+}
+
+/// The `N` rows of the events to be looked at by this time.
+#[must_use]
+pub fn events_due(now: Timestamp) -> Range<Vec<u8>> {
+    join(b'N', &[])..event_due(now.plus_millis(1), EventId([0; 16]))
+}
+
+/// The event of an `N` row's key; `None` when it is none.
+#[must_use]
+pub fn event_due_of(row: &[u8]) -> Option<EventId> {
+    Some(EventId(row.strip_prefix(b"N")?.get(8..)?.try_into().ok()?))
 }
 
 /// The row of an access key.

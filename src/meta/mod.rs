@@ -6,6 +6,7 @@
 
 pub mod keys;
 mod memory;
+mod older;
 pub mod record;
 mod rocks;
 

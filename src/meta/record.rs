@@ -7,10 +7,10 @@
 
 use crate::{
     blob::BlobId,
-    meta::KvError,
+    meta::{KvError, older},
     model::{
-        Account, Attributes, Checksum, ChecksumAlgorithm, ChecksumType, CorsConfiguration, ETag, KeyRecord, ObjectChecksum, ObjectKey,
-        PartNumber, Tags, Timestamp, UploadId,
+        Account, Acl, Attributes, Bucket, Callback, Checksum, ChecksumAlgorithm, ChecksumType, CorsConfiguration, ETag, KeyRecord,
+        LifecycleConfiguration, ObjectChecksum, ObjectKey, ObjectType, Origin, PartNumber, RefererConfiguration, Tags, Timestamp, UploadId,
     },
 };
 use bytes::Bytes;
@@ -40,6 +40,11 @@ pub trait Record: Serialize + DeserializeOwned {
         value.into()
     }
 
+    /// Reads the fields of an older version; `None` when there is no such version.
+    fn decode_older(_version: u8, _fields: &[u8]) -> Option<Result<Self, postcard::Error>> {
+        None
+    }
+
     /// Reads a stored value.
     ///
     /// # Errors
@@ -52,7 +57,11 @@ pub trait Record: Serialize + DeserializeOwned {
                 Ok((_, rest)) => Err(corrupt(&format_args!("{} bytes too many", rest.len()))),
                 Err(error) => Err(corrupt(&error)),
             },
-            Some((version, _)) => Err(corrupt(&format_args!("format version {version}"))),
+            Some((&version, fields)) => match Self::decode_older(version, fields) {
+                Some(Ok(record)) => Ok(record),
+                Some(Err(error)) => Err(corrupt(&error)),
+                None => Err(corrupt(&format_args!("format version {version}"))),
+            },
             None => Err(corrupt(&"empty value")),
         }
     }
@@ -75,6 +84,16 @@ pub struct BucketRecord {
     pub policy: Option<String>,
     /// Bucket tags.
     pub tags: Option<Tags>,
+    /// Who may use it besides its owner.
+    pub acl: Acl,
+    /// The storage class it was created with.
+    pub storage_class: Option<String>,
+    /// Rules that delete objects and end uploads in time.
+    pub lifecycle: Option<LifecycleConfiguration>,
+    /// Which pages may refer to its objects.
+    pub referer: Option<RefererConfiguration>,
+    /// Whether callbacks that failed are tried again.
+    pub retries_callbacks: bool,
 }
 
 /// Where some bytes of a part are.
@@ -149,6 +168,32 @@ pub struct ObjectRecord {
     pub part_count: Option<u16>,
     /// Its bytes.
     pub content: Content,
+    /// What may be done with it.
+    pub kind: ObjectKind,
+}
+
+impl ObjectRecord {
+    /// How it came to be.
+    #[must_use]
+    pub fn object_type(&self) -> ObjectType {
+        match (&self.kind, self.part_count) {
+            (ObjectKind::Plain, None) => ObjectType::Normal,
+            (ObjectKind::Plain, Some(_)) => ObjectType::Multipart,
+            (ObjectKind::Appendable, _) => ObjectType::Appendable,
+            (ObjectKind::Symlink(_), _) => ObjectType::Symlink,
+        }
+    }
+}
+
+/// What may be done with an object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ObjectKind {
+    /// It is replaced as a whole.
+    Plain,
+    /// It may be appended to.
+    Appendable,
+    /// It stands for the object of this key, and has no bytes of its own.
+    Symlink(ObjectKey),
 }
 
 /// A run of an object's parts.
@@ -171,6 +216,8 @@ pub struct UploadRecord {
     pub attributes: Attributes,
     /// The declared checksum algorithm and type.
     pub checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
+    /// Whether parts must come 1, 2, 3, …
+    pub sequential: bool,
 }
 
 /// One acknowledged upload of a part.
@@ -211,6 +258,42 @@ pub struct CompletedRecord {
     pub crc64_ecma: u64,
 }
 
+/// An upload that an application is to be told of. Committed with the upload, so that it is never forgotten; the
+/// `N` row of its `due` says when somebody should look at it next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventRecord {
+    /// Whom to tell, and what.
+    pub callback: Callback,
+    /// The request that was the upload.
+    pub origin: Origin,
+    /// Whose request it was.
+    pub requester: Option<Account>,
+    /// The operation's name.
+    pub operation: String,
+    /// The object's bucket.
+    pub bucket: Bucket,
+    /// The object's key.
+    pub key: ObjectKey,
+    /// The object's ETag.
+    pub etag: ETag,
+    /// The object's size in bytes.
+    pub size: u64,
+    /// The object's content type.
+    pub content_type: Option<String>,
+    /// The object's CRC-64/XZ.
+    pub crc64_ecma: u64,
+    /// When the upload was committed.
+    pub created: Timestamp,
+    /// How often it was tried to tell.
+    pub attempts: u32,
+    /// When to look at it next: to try again, or once delivered to forget it.
+    pub due: Timestamp,
+    /// Why the last attempt failed, for operators.
+    pub last_error: Option<String>,
+    /// When the application answered that it knows.
+    pub delivered: Option<Timestamp>,
+}
+
 /// A live blob file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlobRecord {
@@ -237,16 +320,31 @@ pub enum Todo {
 }
 
 impl Record for BucketRecord {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+
+    fn decode_older(version: u8, fields: &[u8]) -> Option<Result<Self, postcard::Error>> {
+        (version == 1).then(|| older::whole::<older::BucketV1>(fields).map(Self::from))
+    }
 }
 impl Record for ObjectRecord {
+    const VERSION: u8 = 2;
+
+    fn decode_older(version: u8, fields: &[u8]) -> Option<Result<Self, postcard::Error>> {
+        (version == 1).then(|| older::whole::<older::ObjectV1>(fields).map(Self::from))
+    }
+}
+impl Record for EventRecord {
     const VERSION: u8 = 1;
 }
 impl Record for ManifestChunk {
     const VERSION: u8 = 1;
 }
 impl Record for UploadRecord {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+
+    fn decode_older(version: u8, fields: &[u8]) -> Option<Result<Self, postcard::Error>> {
+        (version == 1).then(|| older::whole::<older::UploadV1>(fields).map(Self::from))
+    }
 }
 impl Record for PartRecord {
     const VERSION: u8 = 1;
@@ -267,12 +365,13 @@ impl Record for KeyRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{CorsRule, KeyStatus, SystemHeaders, UserMetadata};
+    use crate::model::{CallbackBodyType, CorsRule, Expiry, KeyStatus, LifecycleRule, SystemHeaders, UserMetadata};
     use proptest::prelude::*;
     use std::fmt::Debug;
 
     fn attributes() -> Attributes {
         Attributes {
+            acl: None,
             headers: SystemHeaders { content_type: Some("text/plain".into()), ..SystemHeaders::default() },
             user: UserMetadata(vec![("a".into(), b"\xFF".to_vec())]),
             tags: Tags(vec![("t".into(), "v".into())]),
@@ -308,9 +407,24 @@ mod tests {
         }
     }
 
+    /// A record and how an earlier version wrote it.
+    fn older<R: Record + PartialEq + Debug>(record: &R, hex: &str) {
+        let value = hex::decode(hex).unwrap();
+        assert_eq!(&R::decode(&value).unwrap(), record);
+        for size in 0..value.len() {
+            assert!(matches!(R::decode(&value[..size]), Err(KvError::Corrupt(_))), "cut to {size} bytes");
+        }
+        assert!(matches!(R::decode(&[value.as_slice(), &[0]].concat()), Err(KvError::Corrupt(_))), "a byte too many");
+    }
+
     #[test]
     fn a_bucket_is_stored_as_ever() {
         let plain = BucketRecord {
+            retries_callbacks: true,
+            storage_class: None,
+            acl: crate::model::Acl::Private,
+            lifecycle: None,
+            referer: None,
             id: BucketId(*b"bucketid"),
             owner: Account::root(),
             created: Timestamp::from_millis(1_700_000_000_000),
@@ -319,7 +433,7 @@ mod tests {
             policy: None,
             tags: None,
         };
-        golden(&plain, "016275636b6574696404726f6f7480a0abfef96200000000");
+        older(&plain, "016275636b6574696404726f6f7480a0abfef96200000000");
         let rule = CorsRule {
             id: None,
             allowed_origins: vec!["*".into()],
@@ -333,14 +447,35 @@ mod tests {
             cors: Some(CorsConfiguration { rules: vec![rule] }),
             policy: Some("{}".into()),
             tags: Some(Tags(vec![])),
-            ..plain
+            ..plain.clone()
         };
-        golden(&full, "016275636b6574696404726f6f7480a0abfef96201016c01010001012a01034745540001016501ac0201027b7d0100");
+        older(&full, "016275636b6574696404726f6f7480a0abfef96201016c01010001012a01034745540001016501ac0201027b7d0100");
+        golden(&plain, "G1");
+        let rule = LifecycleRule {
+            id: Some("r".into()),
+            enabled: true,
+            prefix: "p/".into(),
+            tags: Tags(vec![("t".into(), "v".into())]),
+            size_above: Some(1),
+            size_below: None,
+            expiration: Some(Expiry::Date(Timestamp::from_millis(5))),
+            abort_uploads: Some(Expiry::Days(7)),
+        };
+        let with_rules = BucketRecord {
+            acl: Acl::PublicRead,
+            storage_class: Some("IA".into()),
+            lifecycle: Some(LifecycleConfiguration { rules: vec![rule] }),
+            referer: Some(RefererConfiguration { allowed: vec!["*.a".into()], denied: vec!["b".into()], ..RefererConfiguration::default() }),
+            retries_callbacks: false,
+            ..full
+        };
+        golden(&with_rules, "G2");
     }
 
     #[test]
     fn an_object_is_stored_as_ever() {
         let whole = ObjectRecord {
+            kind: crate::meta::record::ObjectKind::Plain,
             etag: ETag::Whole([0xEE; 16]),
             size: 301,
             last_modified: Timestamp::from_millis(-1),
@@ -350,7 +485,7 @@ mod tests {
             part_count: None,
             content: Content::Here(parts()),
         };
-        golden(
+        older(
             &whole,
             "0100eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeead0201000000000000000000000101040102030400ffffffffffffffffff01000001ad02010104010203040200b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b100ac0201b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b20501",
         );
@@ -363,10 +498,14 @@ mod tests {
             content: Content::Manifest { id: ManifestId([0xDD; 16]), chunk_ends: vec![256, 301] },
             ..whole
         };
-        golden(
+        older(
             &multipart,
             "0101eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeac02ad0201010a746578742f706c61696e0000000000000001016101ff01017401760101040102030401ac020001ac0201dddddddddddddddddddddddddddddddd028002ad02",
         );
+        golden(&multipart, "G3");
+        let attributes = Attributes { acl: Some(Acl::Private), ..Attributes::default() };
+        golden(&ObjectRecord { attributes, kind: ObjectKind::Symlink(ObjectKey::new("k").unwrap()), ..multipart.clone() }, "G4");
+        golden(&ObjectRecord { kind: ObjectKind::Appendable, content: Content::Here(vec![]), ..multipart }, "G5");
     }
 
     #[test]
@@ -380,12 +519,14 @@ mod tests {
     #[test]
     fn an_upload_is_stored_as_ever() {
         let upload = UploadRecord {
+            sequential: false,
             initiator: Account::root(),
             initiated: Timestamp::from_millis(1),
             attributes: attributes(),
             checksum: Some((ChecksumAlgorithm::Sha256, ChecksumType::Composite)),
         };
-        golden(&upload, "0104726f6f7402010a746578742f706c61696e0000000000000001016101ff0101740176010400");
+        older(&upload, "0104726f6f7402010a746578742f706c61696e0000000000000001016101ff0101740176010400");
+        golden(&UploadRecord { sequential: true, ..upload }, "G6");
     }
 
     #[test]
@@ -439,6 +580,35 @@ mod tests {
             "010111111111111111111111111111111111020105904effffffffffffffffff01",
         );
         golden(&Todo::ForgetCompleted(upload), "010211111111111111111111111111111111");
+    }
+
+    #[test]
+    fn an_event_is_stored_as_ever() {
+        let event = EventRecord {
+            callback: Callback {
+                urls: vec!["http://a".into()],
+                host: Some("h".into()),
+                body: "${object}".into(),
+                body_type: CallbackBodyType::Json,
+                sni: true,
+                variables: vec![("x:a".into(), "1".into())],
+            },
+            origin: Origin { request_id: "R".into(), client_ip: "::1".into() },
+            requester: Some(Account::root()),
+            operation: "PutObject".into(),
+            bucket: Bucket::new("photos").unwrap(),
+            key: ObjectKey::new("k").unwrap(),
+            etag: ETag::Whole([0xEE; 16]),
+            size: 300,
+            content_type: None,
+            crc64_ecma: 7,
+            created: Timestamp::from_millis(1),
+            attempts: 2,
+            due: Timestamp::from_millis(3),
+            last_error: Some("e".into()),
+            delivered: Some(Timestamp::from_millis(4)),
+        };
+        golden(&event, "G7");
     }
 
     #[test]

@@ -42,4 +42,6 @@ pub struct WriteConditions {
     pub if_match: Option<ETagCondition>,
     /// `If-None-Match: *`: there must be no current object.
     pub if_absent: bool,
+    /// `x-oss-forbid-overwrite: true`: as `if_absent`, with a failure of its own, `ObjectExists`.
+    pub forbid_overwrite: bool,
 }

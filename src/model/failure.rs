@@ -23,6 +23,8 @@ pub enum Failure {
     UnknownUploadIdMarker(String),
     /// The bucket has no CORS rules.
     NoSuchCorsConfiguration(Bucket),
+    /// The bucket has no lifecycle rules.
+    NoSuchLifecycle(Bucket),
     /// The bucket has no policy.
     NoSuchBucketPolicy(Bucket),
     /// The bucket has no tags.
@@ -31,6 +33,29 @@ pub enum Failure {
     NoSuchConfiguration(Bucket, AbsentConfiguration),
     /// The policy document is not one; the text says why.
     MalformedPolicy(String),
+
+    /// The bucket's referer rules refuse this request.
+    RefererDenied,
+    /// There is an object under this key and the caller asked not to overwrite it.
+    ObjectExists(ObjectKey),
+    /// An append at another position than the end.
+    AppendPositionMismatch {
+        /// The object's size in bytes.
+        size: u64,
+    },
+    /// The object was not made by appending.
+    NotAppendable(ObjectKey),
+    /// The object is no symbolic link.
+    NotSymlink(ObjectKey),
+    /// The symbolic link's target does not exist.
+    SymlinkTargetMissing(ObjectKey),
+    /// The symbolic link's target is a link itself.
+    SymlinkTargetIsLink(ObjectKey),
+    /// A part of a sequential upload that does not follow the last one.
+    PartNotSequential {
+        /// The part.
+        number: PartNumber,
+    },
 
     /// The list to complete with is empty.
     NoParts,
@@ -110,6 +135,13 @@ pub enum Failure {
         expected: [u8; 16],
         /// What the body has.
         actual: [u8; 16],
+    },
+    /// x-oss-hash-crc64ecma is not the body's.
+    Crc64Mismatch {
+        /// What the client sent.
+        expected: u64,
+        /// What the body has.
+        actual: u64,
     },
     /// The signed payload hash is not the body's SHA-256.
     Sha256Mismatch {

@@ -1,5 +1,6 @@
 //! What an object carries beside its bytes.
 
+use super::Acl;
 use serde::{Deserialize, Serialize};
 
 /// The headers S3 calls system-defined metadata, stored and returned as sent (S3 User Guide,
@@ -41,4 +42,19 @@ pub struct Attributes {
     pub user: UserMetadata,
     /// Object tags.
     pub tags: Tags,
+    /// Its own access control list; `None` means its bucket's.
+    pub acl: Option<Acl>,
+}
+
+/// How an object came to be (OSS x-oss-object-type).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ObjectType {
+    /// Written in one piece.
+    Normal,
+    /// Completed from parts.
+    Multipart,
+    /// Appended to, and may be again.
+    Appendable,
+    /// Stands for another object.
+    Symlink,
 }

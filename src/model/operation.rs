@@ -13,6 +13,8 @@ pub struct BodyClaims {
     pub sha256: Option<[u8; 32]>,
     /// A checksum given in a header.
     pub checksum: Option<Checksum>,
+    /// x-oss-hash-crc64ecma.
+    pub crc64_ecma: Option<u64>,
     /// A checksum announced for the trailer; its value comes after the last byte.
     pub trailer: Option<ChecksumAlgorithm>,
 }
@@ -42,9 +44,12 @@ pub enum Operation {
     CreateBucket(CreateBucket),
     HeadBucket(Bucket),
     DeleteBucket(Bucket),
+    GetBucketInfo(Bucket),
+    GetBucketStat(Bucket),
     GetBucketLocation(Bucket),
     GetBucketVersioning(Bucket),
     GetBucketAcl(Bucket),
+    PutBucketAcl(Bucket, Acl),
     GetBucketCors(Bucket),
     PutBucketCors(Bucket, CorsConfiguration),
     DeleteBucketCors(Bucket),
@@ -55,6 +60,11 @@ pub enum Operation {
     GetBucketTagging(Bucket),
     PutBucketTagging(Bucket, Tags),
     DeleteBucketTagging(Bucket),
+    GetBucketLifecycle(Bucket),
+    PutBucketLifecycle(Bucket, LifecycleConfiguration),
+    DeleteBucketLifecycle(Bucket),
+    GetBucketReferer(Bucket),
+    PutBucketReferer(Bucket, RefererConfiguration),
     /// A read of bucket configuration that cannot be set here, so is always absent.
     GetAbsentBucketConfiguration(Bucket, AbsentConfiguration),
     ListObjects(ListObjects),
@@ -66,7 +76,12 @@ pub enum Operation {
     DeleteObject(DeleteObject),
     CopyObject(CopyObject),
     GetObjectAttributes(GetObjectAttributes),
+    AppendObject(AppendObject),
+    PutSymlink(PutSymlink),
+    GetSymlink(ObjectRef),
     GetObjectAcl(ObjectRef),
+    /// `None`: as the bucket's.
+    PutObjectAcl(ObjectRef, Option<Acl>),
     GetObjectTagging(ObjectRef),
     PutObjectTagging(ObjectRef, Tags),
     DeleteObjectTagging(ObjectRef),
@@ -83,7 +98,6 @@ pub enum Operation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "named after S3's sub-resources")]
 pub enum AbsentConfiguration {
-    Lifecycle,
     Website,
     Encryption,
     ObjectLock,
@@ -114,6 +128,10 @@ pub struct CreateBucket {
     pub bucket: Bucket,
     /// The location constraint the client sent; kept and reported, never acted on.
     pub location: Option<String>,
+    /// Who may use it besides its owner.
+    pub acl: Acl,
+    /// The storage class its objects have unless they say otherwise; kept and reported, never acted on.
+    pub storage_class: Option<String>,
 }
 
 /// S3 ListObjects v1 and v2, OSS GetBucket.
@@ -166,6 +184,34 @@ pub struct PutObject {
     pub conditions: WriteConditions,
     /// What the client said about the bytes.
     pub claims: BodyClaims,
+    /// Whom to tell of it.
+    pub callback: Option<Callback>,
+}
+
+/// OSS AppendObject.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppendObject {
+    /// What to append to; created by the first append.
+    pub object: ObjectRef,
+    /// The size it must have. Bytes.
+    pub position: u64,
+    /// What it carries; only the first append's counts.
+    pub attributes: Attributes,
+    /// What the client said about the bytes.
+    pub claims: BodyClaims,
+}
+
+/// OSS PutSymlink.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PutSymlink {
+    /// The link.
+    pub object: ObjectRef,
+    /// What it stands for, in the same bucket; need not exist.
+    pub target: ObjectKey,
+    /// What the link itself carries.
+    pub attributes: Attributes,
+    /// What must hold for the write to happen.
+    pub conditions: WriteConditions,
 }
 
 /// S3 GetObject and HeadObject.
@@ -229,6 +275,10 @@ pub struct CreateMultipartUpload {
     pub attributes: Attributes,
     /// The declared checksum algorithm and type; `None` when the client declared none.
     pub checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
+    /// What must hold of the key now; it is not looked at again when the upload is completed.
+    pub conditions: WriteConditions,
+    /// Whether parts must come 1, 2, 3, … (OSS `sequential`).
+    pub sequential: bool,
 }
 
 /// S3 and OSS UploadPart.
@@ -270,6 +320,8 @@ pub struct CompleteMultipartUpload {
     pub upload_id: UploadId,
     /// The list as sent; its order is checked after the upload's existence.
     pub parts: Vec<CompletedPart>,
+    /// Takes every part there is, by number; `parts` is empty then (`x-oss-complete-all: yes`).
+    pub takes_all_parts: bool,
     /// What is wrong with the list beyond what `parts` can say; `parts` does not matter then.
     pub refusal: Option<PartListRefusal>,
     /// Conditions on what stands under the key.
@@ -281,6 +333,8 @@ pub struct CompleteMultipartUpload {
     pub checksum: Option<ObjectChecksum>,
     /// x-amz-checksum-type.
     pub checksum_type: Option<ChecksumType>,
+    /// Whom to tell of it.
+    pub callback: Option<Callback>,
 }
 
 /// S3 and OSS ListParts.
@@ -322,9 +376,17 @@ impl Operation {
             Self::CreateBucket(_) => "CreateBucket",
             Self::HeadBucket(_) => "HeadBucket",
             Self::DeleteBucket(_) => "DeleteBucket",
+            Self::GetBucketInfo(_) => "GetBucketInfo",
+            Self::GetBucketStat(_) => "GetBucketStat",
             Self::GetBucketLocation(_) => "GetBucketLocation",
             Self::GetBucketVersioning(_) => "GetBucketVersioning",
             Self::GetBucketAcl(_) => "GetBucketAcl",
+            Self::PutBucketAcl(..) => "PutBucketAcl",
+            Self::GetBucketLifecycle(_) => "GetBucketLifecycle",
+            Self::PutBucketLifecycle(..) => "PutBucketLifecycle",
+            Self::DeleteBucketLifecycle(_) => "DeleteBucketLifecycle",
+            Self::GetBucketReferer(_) => "GetBucketReferer",
+            Self::PutBucketReferer(..) => "PutBucketReferer",
             Self::GetBucketCors(_) => "GetBucketCors",
             Self::PutBucketCors(..) => "PutBucketCors",
             Self::DeleteBucketCors(_) => "DeleteBucketCors",
@@ -345,7 +407,11 @@ impl Operation {
             Self::DeleteObject(_) => "DeleteObject",
             Self::CopyObject(_) => "CopyObject",
             Self::GetObjectAttributes(_) => "GetObjectAttributes",
+            Self::AppendObject(_) => "AppendObject",
+            Self::PutSymlink(_) => "PutSymlink",
+            Self::GetSymlink(_) => "GetSymlink",
             Self::GetObjectAcl(_) => "GetObjectAcl",
+            Self::PutObjectAcl(..) => "PutObjectAcl",
             Self::GetObjectTagging(_) => "GetObjectTagging",
             Self::PutObjectTagging(..) => "PutObjectTagging",
             Self::DeleteObjectTagging(_) => "DeleteObjectTagging",
@@ -364,13 +430,22 @@ impl Operation {
         match self {
             Self::PutObject(put) => Some(&mut put.claims),
             Self::UploadPart(upload) => Some(&mut upload.claims),
+            Self::AppendObject(append) => Some(&mut append.claims),
             Self::ListBuckets(_)
             | Self::CreateBucket(_)
             | Self::HeadBucket(_)
             | Self::DeleteBucket(_)
+            | Self::GetBucketInfo(_)
+            | Self::GetBucketStat(_)
             | Self::GetBucketLocation(_)
             | Self::GetBucketVersioning(_)
             | Self::GetBucketAcl(_)
+            | Self::PutBucketAcl(..)
+            | Self::GetBucketLifecycle(_)
+            | Self::PutBucketLifecycle(..)
+            | Self::DeleteBucketLifecycle(_)
+            | Self::GetBucketReferer(_)
+            | Self::PutBucketReferer(..)
             | Self::GetBucketCors(_)
             | Self::PutBucketCors(..)
             | Self::DeleteBucketCors(_)
@@ -390,7 +465,10 @@ impl Operation {
             | Self::DeleteObject(_)
             | Self::CopyObject(_)
             | Self::GetObjectAttributes(_)
+            | Self::PutSymlink(_)
+            | Self::GetSymlink(_)
             | Self::GetObjectAcl(_)
+            | Self::PutObjectAcl(..)
             | Self::GetObjectTagging(_)
             | Self::PutObjectTagging(..)
             | Self::DeleteObjectTagging(_)

@@ -15,12 +15,18 @@ pub enum Outcome {
     },
     CreateBucket,
     HeadBucket(BucketInfo),
+    GetBucketInfo(BucketInfo),
+    GetBucketStat(BucketStat),
     GetBucketLocation(BucketInfo),
     GetBucketVersioning,
-    /// Of a bucket or an object: the owner has full control, nobody else has a grant.
+    /// Of a bucket or an object: the owner has full control; `acl` says who else may do what, `None` for an object
+    /// that has none of its own.
     Acl {
         owner: Account,
+        acl: Option<Acl>,
     },
+    Lifecycle(LifecycleConfiguration),
+    Referer(RefererConfiguration),
     Cors(CorsConfiguration),
     Policy(String),
     PolicyStatus {
@@ -34,6 +40,22 @@ pub enum Outcome {
         etag: ETag,
         checksum: ObjectChecksum,
         size: u64,
+        crc64_ecma: u64,
+        /// The callback to be made now.
+        event: Option<EventId>,
+    },
+    AppendObject {
+        etag: ETag,
+        /// Size of the object now, in bytes.
+        next_position: u64,
+        /// Of the whole object.
+        crc64_ecma: u64,
+    },
+    /// A link that was written or looked at.
+    Symlink {
+        target: ObjectKey,
+        etag: ETag,
+        last_modified: Timestamp,
     },
     /// GET: the bytes of `selected` travel beside it.
     GetObject(ObjectRead),
@@ -42,6 +64,7 @@ pub enum Outcome {
         etag: ETag,
         last_modified: Timestamp,
         checksum: Option<ObjectChecksum>,
+        crc64_ecma: u64,
     },
     GetObjectAttributes(ObjectAttributesInfo),
     CreateMultipartUpload {
@@ -57,12 +80,15 @@ pub enum Outcome {
         etag: ETag,
         last_modified: Timestamp,
         checksum: Option<Checksum>,
+        crc64_ecma: u64,
     },
     CompleteMultipartUpload {
         etag: ETag,
         checksum: Option<ObjectChecksum>,
         size: u64,
         crc64_ecma: u64,
+        /// The callback to be made now.
+        event: Option<EventId>,
     },
     ListParts(PartListing),
     ListMultipartUploads(UploadListing),
@@ -79,6 +105,25 @@ pub struct BucketInfo {
     pub created: Timestamp,
     /// The location constraint it was created with.
     pub location: Option<String>,
+    /// Who may use it besides its owner.
+    pub acl: Acl,
+    /// The storage class it was created with, when not STANDARD.
+    pub storage_class: Option<String>,
+}
+
+/// What a bucket holds (OSS GetBucketStat).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BucketStat {
+    /// Number of objects.
+    pub object_count: u64,
+    /// Their bytes.
+    pub object_size: u64,
+    /// Number of open multipart uploads.
+    pub upload_count: u64,
+    /// Number of their parts.
+    pub part_count: u64,
+    /// When this was counted.
+    pub counted: Timestamp,
 }
 
 /// An object as it is listed.
@@ -96,6 +141,8 @@ pub struct ObjectSummary {
     pub storage_class: Option<String>,
     /// Algorithm and type of its checksum.
     pub checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
+    /// How it came to be.
+    pub object_type: ObjectType,
 }
 
 /// One line of a listing. Lines are in order of their text.
@@ -135,6 +182,8 @@ pub struct ObjectRead {
     pub crc64_ecma: u64,
     /// How many parts it was completed with; `None` for an object written in one piece.
     pub part_count: Option<u16>,
+    /// How it came to be. Of a symbolic link: size, ETag, checksums and bytes are the target's, the rest the link's.
+    pub object_type: ObjectType,
     /// Which bytes the answer is about.
     pub selected: Selected,
 }

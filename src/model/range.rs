@@ -45,6 +45,18 @@ impl RangeRequest {
     }
 }
 
+impl RangeRequest {
+    /// Whether an object of `size` bytes has every byte that is named.
+    #[must_use]
+    pub fn is_within(self, size: u64) -> bool {
+        match self {
+            Self::FromTo(_, last) => last < size,
+            Self::From(first) => first < size,
+            Self::Suffix(count) => (1..=size).contains(&count),
+        }
+    }
+}
+
 /// What part of an object a read wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Selection {
@@ -52,6 +64,8 @@ pub enum Selection {
     Whole,
     /// A byte range.
     Range(RangeRequest),
+    /// A byte range if the object holds every byte of it, else all of it (OSS, unless asked for the standard).
+    RangeWithin(RangeRequest),
     /// The bytes of the N-th part.
     Part(PartNumber),
 }

@@ -192,9 +192,9 @@ mod tests {
     #[tokio::test]
     async fn what_cannot_be_configured_is_absent_and_of_no_bucket_no_such_bucket() {
         let fixture = Fixture::new();
-        let get = || fixture.execute(Operation::GetAbsentBucketConfiguration(bucket("photos"), AbsentConfiguration::Lifecycle));
+        let get = || fixture.execute(Operation::GetAbsentBucketConfiguration(bucket("photos"), AbsentConfiguration::Replication));
         assert_eq!(get().await, Err(Failure::NoSuchBucket(bucket("photos"))));
         fixture.put_bucket("photos").await;
-        assert_eq!(get().await, Err(Failure::NoSuchConfiguration(bucket("photos"), AbsentConfiguration::Lifecycle)));
+        assert_eq!(get().await, Err(Failure::NoSuchConfiguration(bucket("photos"), AbsentConfiguration::Replication)));
     }
 }

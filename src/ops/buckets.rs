@@ -43,7 +43,7 @@ impl Gateway {
     }
 
     pub(super) async fn create_bucket(&self, operation: &CreateBucket, caller: &Caller) -> Result<Outcome, Failure> {
-        let CreateBucket { bucket, location } = operation;
+        let CreateBucket { bucket, location, acl, storage_class } = operation;
         let owner = caller.account().ok_or(Failure::AccessDenied)?;
         let record = BucketRecord {
             id: BucketId(self.random()),
@@ -53,6 +53,11 @@ impl Gateway {
             cors: None,
             policy: None,
             tags: None,
+            acl: *acl,
+            storage_class: storage_class.clone(),
+            lifecycle: None,
+            referer: None,
+            retries_callbacks: true,
         };
         let row = keys::bucket(bucket);
         for _ in 0..COMMIT_TRIES_MAX {
@@ -116,7 +121,8 @@ impl Gateway {
     }
 
     pub(super) async fn get_bucket_acl(&self, operation: &Bucket) -> Result<Outcome, Failure> {
-        Ok(Outcome::Acl { owner: self.load_bucket(operation).await?.record.owner })
+        let BucketRecord { owner, acl, .. } = self.load_bucket(operation).await?.record;
+        Ok(Outcome::Acl { owner, acl: Some(acl) })
     }
 
     /// Adds to a commit that an upload ends as by an abort, if it is still open.
@@ -147,7 +153,8 @@ fn nothing_between(uploads: &[(Bytes, Bytes)], bucket: BucketId) -> Vec<Check> {
 }
 
 fn info(bucket: &Bucket, record: BucketRecord) -> BucketInfo {
-    BucketInfo { bucket: bucket.clone(), owner: record.owner, created: record.created, location: record.location }
+    let BucketRecord { owner, created, location, acl, storage_class, .. } = record;
+    BucketInfo { bucket: bucket.clone(), owner, created, location, acl, storage_class }
 }
 
 /// The bucket in the key of a bucket's row.
@@ -162,7 +169,12 @@ mod tests {
     use crate::ops::index_fixture::{Fixture, NOW, bucket, bucket_record, caller, key, object_record, upload_id, upload_record};
 
     fn create(name: &str) -> Operation {
-        Operation::CreateBucket(CreateBucket { bucket: bucket(name), location: Some("eu-west-1".to_owned()) })
+        Operation::CreateBucket(CreateBucket {
+            bucket: bucket(name),
+            location: Some("eu-west-1".to_owned()),
+            acl: Acl::Private,
+            storage_class: None,
+        })
     }
 
     async fn list(fixture: &Fixture, account: &str, prefix: &str, after: Option<&str>, count_max: usize) -> (Vec<String>, Option<String>) {
@@ -187,6 +199,8 @@ mod tests {
         assert_eq!(fixture.execute_as(Caller::Anonymous, create("movies")).await, Err(Failure::AccessDenied));
 
         let expected = BucketInfo {
+            acl: crate::model::Acl::Private,
+            storage_class: None,
             bucket: bucket("photos"),
             owner: Account("alice".to_owned()),
             created: NOW,
@@ -197,7 +211,7 @@ mod tests {
         let location = fixture.execute(Operation::GetBucketLocation(bucket("photos"))).await;
         assert_eq!(location, Ok(Outcome::GetBucketLocation(expected.clone())));
         let acl = fixture.execute(Operation::GetBucketAcl(bucket("photos"))).await;
-        assert_eq!(acl, Ok(Outcome::Acl { owner: expected.owner }));
+        assert_eq!(acl, Ok(Outcome::Acl { owner: expected.owner, acl: Some(Acl::Private) }));
         let versioning = fixture.execute(Operation::GetBucketVersioning(bucket("photos"))).await;
         assert_eq!(versioning, Ok(Outcome::GetBucketVersioning));
     }

@@ -13,19 +13,25 @@ use super::{
     gateway::{COMMIT_TRIES_MAX, LoadedBucket, decode},
     pages::Pages,
     publish::{Batch, LoadedUpload},
+    telling::Telling,
 };
 use crate::{
     digest,
     meta::{
         Check, Write, keys,
-        record::{CompletedRecord, ManifestId, ObjectRecord, PartRecord, Record, Todo},
+        record::{CompletedRecord, ManifestId, ObjectKind, ObjectRecord, PartRecord, Record, Todo},
     },
     model::*,
 };
 use std::collections::BTreeMap;
 
 impl Gateway {
-    pub(super) async fn complete_multipart_upload(&self, operation: &CompleteMultipartUpload, limits: &Limits) -> Result<Outcome, Failure> {
+    pub(super) async fn complete_multipart_upload(
+        &self,
+        operation: &CompleteMultipartUpload,
+        limits: &Limits,
+        telling: Option<&Telling>,
+    ) -> Result<Outcome, Failure> {
         let key = &operation.object.key;
         let mut assembled = None;
         for losses in 0..COMMIT_TRIES_MAX {
@@ -60,6 +66,7 @@ impl Gateway {
                 crc64_ecma: assembled.crc64_ecma,
                 part_count: Some(assembled.part_count),
                 content,
+                kind: ObjectKind::Plain,
             };
             let completed = CompletedRecord {
                 bucket: bucket.record.id,
@@ -77,8 +84,9 @@ impl Gateway {
             batch.checks.push(Check::Absent(row.clone()));
             batch.writes.push(Write::Put(row, completed.encode()));
             self.leave_todo(&mut batch, self.settings.completed_retention_ms, &Todo::ForgetCompleted(operation.upload_id));
+            let event = telling.map(|telling| self.leave_event(&mut batch, telling, &operation.object, &object));
             if self.publish(batch).await? {
-                return Ok(outcome(completed));
+                return Ok(outcome(completed, event));
             }
         }
         Err(lost_every_race(&operation.conditions, key))
@@ -93,7 +101,7 @@ impl Gateway {
             && completed.bucket == bucket.record.id
             && completed.key == operation.object.key
             && completed.list_digest == list_digest(&operation.parts);
-        if same && limits.complete_is_replayable { Ok(outcome(completed)) } else { Err(gone()) }
+        if same && limits.complete_is_replayable { Ok(outcome(completed, None)) } else { Err(gone()) }
     }
 
     /// Looks at the parts and works out the object they make.
@@ -145,9 +153,9 @@ fn refused(upload_id: UploadId, refusal: &PartListRefusal) -> Failure {
     }
 }
 
-fn outcome(completed: CompletedRecord) -> Outcome {
+fn outcome(completed: CompletedRecord, event: Option<EventId>) -> Outcome {
     let CompletedRecord { etag, checksum, size, crc64_ecma, .. } = completed;
-    Outcome::CompleteMultipartUpload { etag, checksum, size, crc64_ecma }
+    Outcome::CompleteMultipartUpload { etag, checksum, size, crc64_ecma, event }
 }
 
 /// SHA-256 of a list: two requests with the same digest ask for the same object.

@@ -22,7 +22,7 @@ pub(super) fn check_write(conditions: &WriteConditions, key: &ObjectKey, current
 /// What a write that kept losing races is told: one with conditions may be repeated by the client, any other should wait.
 pub(super) fn lost_every_race(conditions: &WriteConditions, key: &ObjectKey) -> Failure {
     match conditions {
-        WriteConditions { if_match: None, if_absent: false } => Failure::SlowDown,
+        WriteConditions { if_match: None, if_absent: false, forbid_overwrite: false } => Failure::SlowDown,
         WriteConditions { .. } => Failure::ConditionalConflict(key.clone()),
     }
 }
@@ -91,6 +91,7 @@ mod tests {
 
     fn object() -> ObjectRecord {
         ObjectRecord {
+            kind: crate::meta::record::ObjectKind::Plain,
             etag: MINE,
             size: 0,
             last_modified: Timestamp::from_millis(100_900),
@@ -137,8 +138,8 @@ mod tests {
     fn writes_are_conditional_on_the_current_object() {
         let key = ObjectKey::new("k").unwrap();
         let present = object();
-        let absent = WriteConditions { if_match: None, if_absent: true };
-        let matching = |etag| WriteConditions { if_match: is(etag), if_absent: false };
+        let absent = WriteConditions { if_absent: true, ..WriteConditions::default() };
+        let matching = |etag| WriteConditions { if_match: is(etag), ..WriteConditions::default() };
         assert_eq!(check_write(&absent, &key, None), Ok(()));
         assert_eq!(check_write(&absent, &key, Some(&present)), Err(Failure::PreconditionFailed("If-None-Match")));
         assert_eq!(check_write(&matching(MINE), &key, Some(&present)), Ok(()));

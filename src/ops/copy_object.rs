@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     digest::{BodyDigest, BodyDigests},
-    meta::record::{Content, Extent, ManifestId, ManifestPart, ObjectRecord},
+    meta::record::{Content, Extent, ManifestId, ManifestPart, ObjectKind, ObjectRecord},
     model::*,
 };
 use std::sync::Arc;
@@ -44,7 +44,7 @@ impl Gateway {
             let range = ByteRange { start: 0, end: source.object.size };
             let Copied { digests, bytes } = self.copy_bytes(&source, range, plan.digest(), SHARED_EXTENT_COUNT_MAX).await?;
             let record = plan.record(operation, &source.object, digests.as_ref());
-            let (etag, checksum) = (record.etag, record.checksum.clone());
+            let (etag, checksum, crc64_ecma) = (record.etag, record.checksum.clone(), record.crc64_ecma);
             let written = match bytes {
                 CopiedBytes::Shared(extents) => self.publish_shared(operation, &source, record, &extents).await?,
                 CopiedBytes::Rewritten(received) => {
@@ -52,14 +52,14 @@ impl Gateway {
                     let write = |gateway: Arc<Self>| async move {
                         let stored = gateway.store(received).await?;
                         let record = ObjectRecord { content: Content::Here(parts_of(&stored.extents)), ..record };
-                        let published = gateway.put_stored(&target, &conditions, record, &stored).await;
-                        gateway.settle(&stored, published).await
+                        let published = gateway.put_stored(&target, &conditions, record, &stored, None).await;
+                        Ok(gateway.settle(&stored, published).await?.last_modified)
                     };
                     Some(self.run_on(write).await?)
                 }
             };
             if let Some(last_modified) = written {
-                return Ok(Outcome::CopyObject { etag, last_modified, checksum });
+                return Ok(Outcome::CopyObject { etag, last_modified, checksum, crc64_ecma });
             }
         }
         Err(lost_every_race(&operation.conditions, &operation.target.key))
@@ -160,11 +160,12 @@ impl Plan {
             etag: self.etag.or_else(|| Some(ETag::Whole(digests?.md5))).unwrap_or(source.etag),
             size: source.size,
             last_modified: source.last_modified,
-            attributes: Attributes { headers, user, tags },
+            attributes: Attributes { headers, user, tags, acl: None },
             checksum: self.checksum.clone().or_else(computed),
             crc64_ecma: source.crc64_ecma,
             part_count: None,
             content: Content::Here(vec![]),
+            kind: ObjectKind::Plain,
         }
     }
 }

@@ -30,7 +30,7 @@ impl Gateway {
 
     /// Removes the object under a key, if there is one.
     async fn delete(&self, bucket: &Bucket, key: &ObjectKey, if_match: Option<ETagCondition>) -> Result<(), Failure> {
-        let conditions = WriteConditions { if_match, if_absent: false };
+        let conditions = WriteConditions { if_match, ..WriteConditions::default() };
         for losses in 0..COMMIT_TRIES_MAX {
             self.back_off(losses).await;
             let bucket = self.load_bucket(bucket).await?;

@@ -1,6 +1,6 @@
 //! From an operation to its handler.
 
-use super::{Body, Gateway, Reply, Request};
+use super::{Body, Gateway, Reply, Request, telling::Telling};
 use crate::model::{Failure, Operation as Op, Outcome};
 use std::sync::Arc;
 
@@ -10,12 +10,12 @@ impl Gateway {
     /// # Errors
     /// Every reason it did not succeed.
     pub async fn execute(self: &Arc<Self>, request: Request, body: Option<Box<dyn Body>>) -> Result<Reply, Failure> {
-        let Request { caller, limits, operation } = &request;
+        let Request { caller, limits, operation, origin: _ } = &request;
         let body = || body.ok_or(Failure::IncompleteBody);
         let outcome: Outcome = match operation {
             Op::GetObject(read) => return self.get_object(read).await,
             Op::HeadObject(read) => self.head_object(read).await?,
-            Op::PutObject(put) => self.put_object(put, limits, body()?).await?,
+            Op::PutObject(put) => self.put_object(put, limits, body()?, Telling::of(&request, put.callback.as_ref())).await?,
             Op::DeleteObject(delete) => {
                 let delete = delete.clone();
                 self.run_on(|gateway| async move { gateway.delete_object(&delete).await }).await?
@@ -34,8 +34,9 @@ impl Gateway {
             Op::UploadPart(upload) => self.upload_part(upload, limits, body()?).await?,
             Op::UploadPartCopy(copy) => self.upload_part_copy(copy, limits).await?,
             Op::CompleteMultipartUpload(complete) => {
+                let telling = Telling::of(&request, complete.callback.as_ref());
                 let (complete, limits) = (complete.clone(), *limits);
-                self.run_on(|gateway| async move { gateway.complete_multipart_upload(&complete, &limits).await }).await?
+                self.run_on(|gateway| async move { gateway.complete_multipart_upload(&complete, &limits, telling.as_ref()).await }).await?
             }
             Op::AbortMultipartUpload(object, upload) => {
                 let (object, upload) = (object.clone(), *upload);
@@ -49,6 +50,18 @@ impl Gateway {
             Op::CreateBucket(create) => self.create_bucket(create, caller).await?,
             Op::HeadBucket(bucket) => self.head_bucket(bucket).await?,
             Op::DeleteBucket(bucket) => self.delete_bucket(bucket).await?,
+            Op::GetBucketInfo(_)
+            | Op::GetBucketStat(_)
+            | Op::PutBucketAcl(..)
+            | Op::GetBucketLifecycle(_)
+            | Op::PutBucketLifecycle(..)
+            | Op::DeleteBucketLifecycle(_)
+            | Op::GetBucketReferer(_)
+            | Op::PutBucketReferer(..)
+            | Op::AppendObject(_)
+            | Op::PutSymlink(_)
+            | Op::GetSymlink(_)
+            | Op::PutObjectAcl(..) => return Err(Failure::Internal),
             Op::GetBucketLocation(bucket) => self.get_bucket_location(bucket).await?,
             Op::GetBucketVersioning(bucket) => self.get_bucket_versioning(bucket).await?,
             Op::GetBucketAcl(bucket) => self.get_bucket_acl(bucket).await?,

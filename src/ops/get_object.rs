@@ -37,6 +37,10 @@ impl Gateway {
                 let range = request.resolve(object.size).ok_or(Failure::RangeNotSatisfiable { size: object.size })?;
                 (Selected::Range(range), range)
             }
+            Selection::RangeWithin(request) => match request.resolve(object.size).filter(|_| request.is_within(object.size)) {
+                Some(range) => (Selected::Range(range), range),
+                None => (Selected::Whole, ByteRange { start: 0, end: object.size }),
+            },
             Selection::Part(number) => {
                 let (range, checksum) = self.part_of_object(&object, number).await?;
                 (Selected::Part { range, checksum }, range)
@@ -87,6 +91,7 @@ fn describe(object: &ObjectRecord, selected: Selected) -> ObjectRead {
         checksum: object.checksum.clone(),
         crc64_ecma: object.crc64_ecma,
         part_count: object.part_count,
+        object_type: object.object_type(),
         selected,
     }
 }

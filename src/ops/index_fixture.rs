@@ -66,7 +66,7 @@ impl Fixture {
     }
 
     pub(super) async fn execute_as(&self, caller: Caller, operation: Operation) -> Result<Outcome, Failure> {
-        let request = super::Request { caller, limits: crate::model::Limits::S3, operation };
+        let request = super::Request { origin: crate::model::Origin::default(), caller, limits: crate::model::Limits::S3, operation };
         self.gateway.execute(request, None).await.map(|reply| reply.outcome)
     }
 
@@ -235,6 +235,11 @@ pub(super) fn bucket_record(name: &str) -> BucketRecord {
         id[at % 8] ^= byte.rotate_left(at as u32 / 8);
     }
     BucketRecord {
+        retries_callbacks: true,
+        storage_class: None,
+        acl: crate::model::Acl::Private,
+        lifecycle: None,
+        referer: None,
         id: BucketId(id),
         owner: Account::root(),
         created: NOW.plus_millis(-3_600_000),
@@ -247,6 +252,7 @@ pub(super) fn bucket_record(name: &str) -> BucketRecord {
 
 pub(super) fn object_record() -> ObjectRecord {
     ObjectRecord {
+        kind: crate::meta::record::ObjectKind::Plain,
         etag: ETag::Whole([1; 16]),
         size: 5,
         last_modified: NOW.plus_millis(-1_000),
@@ -260,6 +266,7 @@ pub(super) fn object_record() -> ObjectRecord {
 
 pub(super) fn upload_record() -> UploadRecord {
     UploadRecord {
+        sequential: false,
         initiator: Account("initiator".to_owned()),
         initiated: NOW.plus_millis(-2_000),
         attributes: Attributes::default(),

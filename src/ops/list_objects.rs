@@ -67,8 +67,10 @@ impl Listed for ObjectSummary {
     }
 
     fn item(_row: &[u8], key: ObjectKey, record: ObjectRecord) -> Option<Self> {
+        let object_type = record.object_type();
         Some(Self {
             key,
+            object_type,
             size: record.size,
             etag: record.etag,
             last_modified: record.last_modified,
@@ -248,6 +250,7 @@ mod tests {
         fixture.put_row(keys::object(id, &key("cat.jpg")), record.encode()).await;
         fixture.put_object(id, "dog.jpg").await;
         let cat = ObjectSummary {
+            object_type: crate::model::ObjectType::Normal,
             key: key("cat.jpg"),
             size: record.size,
             etag: record.etag,

@@ -34,6 +34,7 @@ mod put_object;
 mod readers;
 mod reap;
 mod running;
+mod telling;
 mod upload_part;
 mod upload_part_copy;
 
@@ -44,7 +45,9 @@ pub use gateway::Gateway;
 
 use crate::{
     blob::BlobError,
-    model::{Account, Bucket, Caller, Checksum, CorsConfiguration, Failure, Limits, ObjectKey, Operation, Outcome, Timestamp, UploadId},
+    model::{
+        Account, Bucket, Caller, Checksum, CorsConfiguration, Failure, Limits, ObjectKey, Operation, Origin, Outcome, Timestamp, UploadId,
+    },
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -60,6 +63,8 @@ pub struct Request {
     pub limits: Limits,
     /// What is asked.
     pub operation: Operation,
+    /// Where it came from.
+    pub origin: Origin,
 }
 
 /// The bytes of a request, un-chunked and with their chunk signatures verified.

@@ -23,6 +23,7 @@ impl Gateway {
             initiated: self.now(),
             attributes: operation.attributes.clone(),
             checksum: operation.checksum,
+            sequential: operation.sequential,
         };
         for losses in 0..COMMIT_TRIES_MAX {
             self.back_off(losses).await;

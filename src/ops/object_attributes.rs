@@ -38,7 +38,7 @@ impl Gateway {
 
     pub(super) async fn get_object_acl(&self, operation: &ObjectRef) -> Result<Outcome, Failure> {
         let (bucket, _) = self.object_value(operation).await?;
-        Ok(Outcome::Acl { owner: bucket.owner })
+        Ok(Outcome::Acl { owner: bucket.owner, acl: None })
     }
 
     async fn object_value(&self, object: &ObjectRef) -> Result<(BucketRecord, Bytes), Failure> {
@@ -89,6 +89,7 @@ impl Gateway {
 
 fn read_of(record: ObjectRecord) -> ObjectRead {
     ObjectRead {
+        object_type: record.object_type(),
         size: record.size,
         etag: record.etag,
         last_modified: record.last_modified,
@@ -209,6 +210,6 @@ mod tests {
         assert_eq!(acl().await, Err(Failure::NoSuchKey(key("cat.jpg"))));
         assert_eq!(attributes(&fixture, get(0, 1)).await, Err(Failure::NoSuchKey(key("cat.jpg"))));
         fixture.put_object(id, "cat.jpg").await;
-        assert_eq!(acl().await, Ok(Outcome::Acl { owner: Account::root() }));
+        assert_eq!(acl().await, Ok(Outcome::Acl { owner: Account::root(), acl: None }));
     }
 }

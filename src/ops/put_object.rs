@@ -9,12 +9,20 @@ use super::{
     gateway::COMMIT_TRIES_MAX,
     ingest::Ingested,
     publish::{Batch, Stored, Unpublished},
+    telling::Telling,
 };
 use crate::{
-    meta::record::{Content, ManifestPart, ObjectRecord},
+    digest::BodyDigests,
+    meta::record::{Content, ManifestPart, ObjectKind, ObjectRecord},
     model::*,
 };
 use std::sync::Arc;
+
+/// An object that has been written.
+pub(super) struct Put {
+    pub(super) last_modified: Timestamp,
+    event: Option<EventId>,
+}
 
 impl Gateway {
     pub(super) async fn put_object(
@@ -22,6 +30,7 @@ impl Gateway {
         operation: &PutObject,
         limits: &Limits,
         body: Box<dyn Body>,
+        telling: Option<Telling>,
     ) -> Result<Outcome, Failure> {
         let ObjectRef { bucket, key } = &operation.object;
         let slot = self.object_slot(self.load_bucket(bucket).await?.record.id, key).await?;
@@ -30,10 +39,10 @@ impl Gateway {
         let ingested = self.ingest(&operation.claims, None, size_max, body).await?;
 
         let operation = operation.clone();
-        self.run_on(|gateway| async move { gateway.put_ingested(operation, ingested).await }).await
+        self.run_on(|gateway| async move { gateway.put_ingested(operation, ingested, telling).await }).await
     }
 
-    async fn put_ingested(&self, operation: PutObject, ingested: Ingested) -> Result<Outcome, Failure> {
+    async fn put_ingested(&self, operation: PutObject, ingested: Ingested, telling: Option<Telling>) -> Result<Outcome, Failure> {
         let Ingested { digests, checksum, received } = ingested;
         let stored = self.store(received).await?;
         let checksum = ObjectChecksum { value: checksum.unwrap_or_else(|| digests.crc64_nvme_checksum()), composite_of: None };
@@ -47,10 +56,12 @@ impl Gateway {
             crc64_ecma: digests.crc64_ecma,
             part_count: None,
             content: Content::Here(if digests.size == 0 { vec![] } else { vec![part] }),
+            kind: ObjectKind::Plain,
         };
-        let published = self.put_stored(&operation.object, &operation.conditions, record, &stored).await;
-        self.settle(&stored, published).await?;
-        Ok(Outcome::PutObject { etag: ETag::Whole(digests.md5), checksum, size: digests.size })
+        let published = self.put_stored(&operation.object, &operation.conditions, record, &stored, telling.as_ref()).await;
+        let Put { event, .. } = self.settle(&stored, published).await?;
+        let BodyDigests { md5, size, crc64_ecma, .. } = digests;
+        Ok(Outcome::PutObject { etag: ETag::Whole(md5), checksum, size, crc64_ecma, event })
     }
 
     /// Commits an object whose bytes are stored, as often as it takes to win over concurrent writes.
@@ -60,7 +71,8 @@ impl Gateway {
         conditions: &WriteConditions,
         mut record: ObjectRecord,
         stored: &Stored,
-    ) -> Result<Timestamp, Unpublished> {
+        telling: Option<&Telling>,
+    ) -> Result<Put, Unpublished> {
         for losses in 0..COMMIT_TRIES_MAX {
             self.back_off(losses).await;
             let bucket = self.load_bucket(&object.bucket).await?;
@@ -69,8 +81,9 @@ impl Gateway {
             record.last_modified = self.now();
             let mut batch = Batch { checks: vec![], writes: stored.rows.clone() };
             self.replace(&mut batch, &bucket, &slot, Some(&record));
+            let event = telling.map(|telling| self.leave_event(&mut batch, telling, object, &record));
             if self.publish(batch).await? {
-                return Ok(record.last_modified);
+                return Ok(Put { last_modified: record.last_modified, event });
             }
         }
         Err(Unpublished::Refused(lost_every_race(conditions, &object.key)))

@@ -39,8 +39,8 @@ impl Gateway {
                     Some(self.run_on(|gateway| async move { gateway.store_part(&slot, part, received).await }).await?)
                 }
             };
-            if let Some(PartRecord { md5, last_modified, checksum, .. }) = part {
-                return Ok(Outcome::UploadPartCopy { etag: ETag::Whole(md5), last_modified, checksum });
+            if let Some(PartRecord { md5, last_modified, checksum, crc64_ecma, .. }) = part {
+                return Ok(Outcome::UploadPartCopy { etag: ETag::Whole(md5), last_modified, checksum, crc64_ecma });
             }
         }
         Err(Failure::SlowDown)

@@ -3,13 +3,10 @@
 use super::pipeline::{Exchange, Server};
 use crate::{
     auth::{
-        self, AuthError, Claim, Payload,
+        AuthError, Claim, Payload,
         policy::{self, Policies},
     },
-    dialect::{
-        date,
-        s3::{self, Address, Rejection},
-    },
+    dialect::{address::Address, date, error::Rejection, s3},
     model::{Bucket, Caller, Failure, KeyRecord, KeyStatus, ObjectKey, ObjectRef, Operation},
     ops::BucketAccess,
 };
@@ -38,9 +35,9 @@ impl Server {
     /// Everything that is wrong with it.
     pub(super) async fn authenticate(&self, exchange: &mut Exchange<'_>, address: &Address) -> Result<Sender, Rejection> {
         let parts = exchange.sent;
-        let claim = match auth::s3::claim(parts)? {
+        let claim = match exchange.dialect.claim(parts)? {
             Claim::Anonymous => {
-                let payload = auth::s3::anonymous_payload(parts)?;
+                let payload = exchange.dialect.anonymous_payload(parts)?;
                 return Ok(Sender { caller: Caller::Anonymous, key_policy: None, payload });
             }
             Claim::Signed(claim) => claim,

@@ -51,6 +51,11 @@ pub(super) struct Completion {
 }
 
 impl Completion {
+    /// How long ago the head arrived. Milliseconds.
+    pub(super) fn elapsed_ms(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
     /// Of a request whose head has just arrived. `in_flight` counts it, unless it will be turned away.
     pub(super) fn new(request_id: String, peer: SocketAddr, method: Method, in_flight: Option<Counted>) -> Self {
         Self {

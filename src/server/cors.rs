@@ -2,7 +2,7 @@
 
 use super::pipeline::{Exchange, Server};
 use crate::{
-    dialect::s3::{self, Address, Rejection},
+    dialect::{address::Address, error::Rejection},
     model::{Bucket, CorsConfiguration},
 };
 use bytes::Bytes;
@@ -15,7 +15,7 @@ impl Server {
     /// When it is no preflight or no rule allows it.
     pub(super) async fn preflight(&self, exchange: &Exchange<'_>, address: &Address) -> Result<Response<Bytes>, Rejection> {
         let rules = self.rules(Some(address)).await?;
-        Ok(s3::cors::preflight(rules.as_ref(), exchange.parts, address, exchange.context)?)
+        Ok(exchange.dialect.preflight(rules.as_ref(), exchange.parts, address, exchange.context)?)
     }
 
     /// Adds what the bucket's rules say to the answer of an actual request, errors included: a script that may not read
@@ -32,7 +32,7 @@ impl Server {
             None => None,
         };
         if let Some(rules) = rules {
-            s3::cors::add_headers(&rules, exchange.parts, response.headers_mut());
+            exchange.dialect.add_cors(&rules, exchange.parts, response.headers_mut());
         }
     }
 

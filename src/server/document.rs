@@ -3,7 +3,7 @@
 use super::{body::RequestBody, pipeline::Exchange};
 use crate::{
     auth::Payload,
-    dialect::s3::{ErrorReply, Rejection},
+    dialect::error::{ErrorReply, Rejection},
     digest::{self, Hasher},
     model::{BodyClaims, Failure},
     ops::Body as _,

@@ -23,7 +23,7 @@ use crate::{
     ops::Gateway,
     telemetry,
 };
-use std::{future::Future, io, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, future::Future, io, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     task::JoinHandle,
@@ -37,10 +37,16 @@ pub struct ServerSettings {
     pub region: String,
     /// Suffixes of virtual hosts, lower-case; `localhost` is always one.
     pub domains: Vec<String>,
+    /// Hosts that stand for a bucket, lower-case, and that bucket.
+    pub cnames: BTreeMap<String, String>,
     /// The root key. It is not in the index and cannot be disabled.
     pub root_key: KeyRecord,
     /// Limits of the S3 dialect.
     pub s3_limits: Limits,
+    /// Limits of the OSS dialect.
+    pub oss_limits: Limits,
+    /// Whether requests that say nothing of their dialect are OSS's.
+    pub oss_is_default: bool,
     /// Connections served at once; more are told to slow down.
     pub connection_count_max: usize,
     /// How long a client may take to send a request's head, also the first one of a connection.

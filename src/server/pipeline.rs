@@ -12,8 +12,13 @@ use super::{
 };
 use crate::{
     auth::Payload,
-    dialect::s3::{self, Address, BodyKind, ErrorCode, Rejection, ReplyContext, Wire},
-    model::{CorsConfiguration, Failure, Operation, Outcome, Selected, Timestamp},
+    dialect::{
+        BodyKind, Decoded, Dialect, ReplyContext, Wire,
+        address::{self, Address, Hosts},
+        error::{ErrorCode, ErrorReply, Rejection},
+        s3::S3,
+    },
+    model::{CorsConfiguration, Failure, Operation, Origin, Outcome, Selected, Timestamp},
     ops::{self, Gateway, Reply, Request},
     telemetry::{self, Metric},
 };
@@ -36,12 +41,15 @@ pub(super) struct Server {
     pub(super) settings: ServerSettings,
     pub(super) gateway: Arc<Gateway>,
     pub(super) documents: Documents,
+    hosts: Hosts,
+    s3: S3,
     draining: AtomicBool,
     in_flight: watch::Sender<usize>,
 }
 
 /// A request on its way.
 pub(super) struct Exchange<'a> {
+    pub(super) dialect: &'a dyn Dialect,
     /// The head, with the headers that a presigned URL stands for.
     pub(super) parts: &'a Parts,
     /// The head as it was sent, which is what was signed.
@@ -57,6 +65,13 @@ pub(super) struct Exchange<'a> {
     pub(super) completion: &'a mut Completion,
 }
 
+impl Exchange<'_> {
+    /// Where the request came from, for those who are told of it.
+    pub(super) fn origin(&self) -> Origin {
+        Origin { request_id: self.context.request_id.to_owned(), client_ip: self.peer.ip().to_string() }
+    }
+}
+
 /// An answer's head or document, and the object's bytes that follow it.
 pub(super) type Answer = (Response<Bytes>, Option<(ops::ContentStream, u64)>);
 
@@ -64,6 +79,8 @@ impl Server {
     /// A server that is not draining.
     pub(super) fn new(settings: ServerSettings, gateway: Arc<Gateway>) -> Arc<Self> {
         Arc::new(Self {
+            hosts: Hosts { domains: settings.domains.clone(), cnames: settings.cnames.clone() },
+            s3: S3 { limits: settings.s3_limits },
             settings,
             gateway,
             documents: Documents::default(),
@@ -103,16 +120,24 @@ impl Server {
 
     async fn handle(self: Arc<Self>, request: http::Request<Incoming>, peer: SocketAddr) -> Response<ReplyBody> {
         let (parts, incoming) = request.into_parts();
+        let dialect: &dyn Dialect = &self.s3;
         let draining = self.draining.load(Ordering::Acquire);
         let in_flight = (!draining).then(|| Counted::new(&self.in_flight, Metric::RequestsInFlight));
-        let mut completion = Box::new(Completion::new(ids::new_request_id(), peer, parts.method.clone(), in_flight));
+        let mut completion = Box::new(Completion::new(dialect.request_id(ids::random()), peer, parts.method.clone(), in_flight));
         let body = Slot::new(Frames::new(incoming, self.settings.body_timeout, completion.bytes_in()));
 
         let request_id = completion.request_id.clone();
         let now = self.gateway.now();
-        let context = ReplyContext { request_id: &request_id, host_id: ids::host_id(), region: &self.settings.region, now };
-        let with_headers = s3::with_presigned_headers(&parts);
+        let context = ReplyContext {
+            request_id: &request_id,
+            host_id: ids::host_id(),
+            authority: address::authority(&parts),
+            region: &self.settings.region,
+            now,
+        };
+        let with_headers = dialect.presigned_headers(&parts);
         let mut exchange = Exchange {
+            dialect,
             parts: with_headers.as_ref().ok().and_then(Option::as_ref).unwrap_or(&parts),
             sent: &parts,
             peer,
@@ -129,10 +154,11 @@ impl Server {
             Ok(_) => self.answer_or_catch(&mut exchange).await,
         };
         let (mut head, content) = answered.unwrap_or_else(|rejection| {
-            let head = s3::encode_error(&rejection, &parts, exchange.address.as_ref(), &context);
+            let head = dialect.encode_error(&rejection, &parts, exchange.address.as_ref(), &context);
             (head, None)
         });
         self.add_cors(&exchange, &mut head).await;
+        dialect.add_server_time(head.headers_mut(), completion.elapsed_ms());
 
         completion.status = Some(head.status());
         completion.error = head.extensions().get::<ErrorCode>().map(|code| code.0);
@@ -164,7 +190,8 @@ impl Server {
     async fn answer(&self, exchange: &mut Exchange<'_>) -> Result<Answer, Rejection> {
         let parts = exchange.parts;
         check_host(parts)?;
-        let address = s3::address(parts, &self.settings.domains)?;
+        let mut addresses = exchange.dialect.addresses(parts, &self.hosts)?;
+        let address = addresses.remove(0);
         exchange.completion.bucket.clone_from(&address.bucket);
         exchange.completion.key.clone_from(&address.key);
         exchange.address = Some(address.clone());
@@ -172,10 +199,10 @@ impl Server {
         if parts.method == Method::OPTIONS {
             return Ok((self.preflight(exchange, &address).await?, None));
         }
-        let route = s3::route(parts, &address)?;
+        let route = exchange.dialect.route(parts, &address)?;
         let kind = route.body();
         if kind == BodyKind::Form {
-            return self.answer_form(exchange, &route).await;
+            return self.answer_form(exchange, &*route).await;
         }
         let sender = self.authenticate(exchange, &address).await?;
         let document = match kind {
@@ -186,25 +213,26 @@ impl Server {
             BodyKind::None | BodyKind::Stream | BodyKind::Form => Bytes::new(),
         };
         let owners = route.expected_bucket_owners().to_vec();
-        let (mut operation, wire) = s3::decode(route, parts, &document, &sender.caller, exchange.now)?;
+        let decoded = route.decode(parts, &document, &sender.caller, exchange.now)?;
+        let Decoded { mut operation, wire, traffic_limit: _ } = decoded;
         exchange.completion.operation = Some(operation.name());
         let denied = self.authorise(exchange, &sender, &mut operation, &owners).await?;
         let body = match kind {
             BodyKind::Stream => Some(stream_body(exchange.body, &sender.payload, &mut operation)?),
             BodyKind::None | BodyKind::Document { .. } | BodyKind::Form => None,
         };
-        let request = Request { caller: sender.caller, limits: self.settings.s3_limits, operation };
+        let request = Request { caller: sender.caller, limits: *exchange.dialect.limits(), operation, origin: exchange.origin() };
         let mut reply = self.gateway.execute(request, body).await?;
         if let Outcome::DeleteObjects(results) = &mut reply.outcome {
             results.extend(denied.into_iter().map(|key| (key, Err(Failure::AccessDenied))));
         }
-        Ok(encode(&wire, reply, exchange.context))
+        Ok(encode(&*wire, reply, exchange.context))
     }
 }
 
 /// The answer to an operation that succeeded.
-pub(super) fn encode(wire: &Wire, reply: Reply, context: &ReplyContext<'_>) -> Answer {
-    let head = s3::encode(wire, &reply.outcome, context);
+pub(super) fn encode(wire: &dyn Wire, reply: Reply, context: &ReplyContext<'_>) -> Answer {
+    let head = wire.encode(&reply.outcome, context);
     let content = match (reply.outcome, reply.content) {
         (Outcome::GetObject(read), Some(stream)) => {
             let size = match read.selected {
@@ -242,10 +270,10 @@ fn expects_continue(parts: &Parts) -> bool {
 fn check_host(parts: &Parts) -> Result<(), Rejection> {
     match parts.headers.get_all(header::HOST).iter().count() {
         0 if parts.version > http::Version::HTTP_10 => {
-            Err(s3::ErrorReply::invalid_request("Missing required header for this request: Host").into())
+            Err(ErrorReply::invalid_request("Missing required header for this request: Host").into())
         }
         0 | 1 => Ok(()),
-        _ => Err(s3::ErrorReply::invalid_request("Expecting a single Host header.").into()),
+        _ => Err(ErrorReply::invalid_request("Expecting a single Host header.").into()),
     }
 }
 
@@ -254,7 +282,7 @@ fn check_expectation(parts: &Parts) -> Result<(), Rejection> {
     let known = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
     if expects_continue(parts) && !parts.headers.get_all(header::EXPECT).iter().all(known) {
         let message = "The expectation given in the Expect header is not supported.";
-        return Err(s3::ErrorReply::new(StatusCode::EXPECTATION_FAILED, "ExpectationFailed", message).into());
+        return Err(ErrorReply::new(StatusCode::EXPECTATION_FAILED, "ExpectationFailed", message).into());
     }
     Ok(())
 }

@@ -10,7 +10,11 @@ use crate::{
         AuthError, Payload,
         form::{self as form_auth, FormClaim},
     },
-    dialect::s3::{self, ErrorReply, Rejection, Route},
+    dialect::{
+        Decoded, Route,
+        error::{ErrorReply, Rejection},
+        s3,
+    },
     model::{Caller, Failure},
     ops::Request,
 };
@@ -22,17 +26,19 @@ impl Server {
     ///
     /// # Errors
     /// Whatever is wrong with form, policy and signature, and as PutObject.
-    pub(super) async fn answer_form(&self, exchange: &mut Exchange<'_>, route: &Route) -> Result<Answer, Rejection> {
+    pub(super) async fn answer_form(&self, exchange: &mut Exchange<'_>, route: &dyn Route) -> Result<Answer, Rejection> {
         let content_type = exchange.parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let body = exchange.body.lend().ok_or(Failure::Internal)?;
         let form = read_form(content_type, body).await.map_err(unreadable)?;
         let (sender, sizes) = self.authenticate_form(exchange, &form.fields).await?;
-        let (mut operation, wire) = s3::form::decode(route, exchange.parts, &form.fields, form.file_name.as_deref())?;
+        let decoded = route.decode_form(exchange.parts, &form.fields, form.file_name.as_deref())?;
+        let Decoded { mut operation, wire, traffic_limit } = decoded;
+        let _ = traffic_limit;
         exchange.completion.operation = Some("PostObject");
         self.authorise(exchange, &sender, &mut operation, route.expected_bucket_owners()).await?;
-        let request = Request { caller: sender.caller, limits: self.settings.s3_limits, operation };
+        let request = Request { caller: sender.caller, limits: *exchange.dialect.limits(), operation, origin: exchange.origin() };
         let reply = self.gateway.execute(request, Some(Box::new(form.into_file(sizes)))).await?;
-        Ok(encode(&wire, reply, exchange.context))
+        Ok(encode(&*wire, reply, exchange.context))
     }
 
     /// Who signed a form's policy, and which sizes it allows. Forms without one are anybody's.

@@ -57,8 +57,11 @@ impl Harness {
         let mut settings = ServerSettings {
             region: REGION.to_owned(),
             domains: vec!["s3.test".to_owned()],
+            cnames: Default::default(),
             root_key: key("root", "root", None, KeyStatus::Active),
             s3_limits: Limits::S3,
+            oss_limits: Limits::OSS,
+            oss_is_default: false,
             connection_count_max: 64,
             head_timeout: Duration::from_secs(5),
             body_timeout: Duration::from_secs(5),

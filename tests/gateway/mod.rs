@@ -168,7 +168,12 @@ impl Body for Pieces {
 
 /// A request of the root account.
 pub(crate) fn request(operation: Operation, limits: Limits) -> Request {
-    Request { caller: Caller::Key { access_key: "key".to_owned(), account: Account::root() }, limits, operation }
+    Request {
+        origin: partway::model::Origin::default(),
+        caller: Caller::Key { access_key: "key".to_owned(), account: Account::root() },
+        limits,
+        operation,
+    }
 }
 
 /// All bytes of a stream.

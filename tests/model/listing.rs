@@ -39,6 +39,8 @@ impl Reference {
         let after = |bucket: &&Bucket| list.after.as_deref().is_none_or(|after| bucket.as_str() > after);
         let found: Vec<_> = self.buckets.keys().filter(|bucket| bucket.as_str().starts_with(&list.prefix)).filter(after).collect();
         let info = |bucket: &&Bucket| BucketInfo {
+            acl: partway::model::Acl::Private,
+            storage_class: None,
             bucket: (*bucket).clone(),
             owner: Account::root(),
             created: self.buckets[*bucket].created,
@@ -53,6 +55,7 @@ impl Reference {
     pub(crate) fn list_objects(&self, list: &ListObjects) -> Result<Outcome, Failure> {
         let summaries = self.bucket(&list.bucket)?.objects.iter().map(|(key, object)| {
             let summary = ObjectSummary {
+                object_type: partway::model::ObjectType::Normal,
                 key: key.clone(),
                 size: object.head.size,
                 etag: object.head.etag,

@@ -47,12 +47,28 @@ const CHECKSUMS: [Option<(ChecksumAlgorithm, ChecksumType)>; 7] = [
 pub(crate) fn step(seed: u64, model: &Reference, held: usize, ended: &[(ObjectRef, UploadId)]) -> Step {
     let mut plan = Plan { dice: Dice::new(seed), model, ended };
     if model.buckets.is_empty() && !plan.dice.one_in(8) {
-        return Step::Run(Operation::CreateBucket(CreateBucket { bucket: plan.bucket(), location: None }), vec![]);
+        return Step::Run(
+            Operation::CreateBucket(CreateBucket {
+                acl: partway::model::Acl::Private,
+                storage_class: None,
+                bucket: plan.bucket(),
+                location: None,
+            }),
+            vec![],
+        );
     }
     let nothing_open = model.buckets.values().all(|bucket| bucket.uploads.is_empty());
     match plan.dice.below(100) {
         41..81 if nothing_open && !plan.dice.one_in(5) => plan.create_upload(),
-        0..4 => Step::Run(Operation::CreateBucket(CreateBucket { bucket: plan.bucket(), location: None }), vec![]),
+        0..4 => Step::Run(
+            Operation::CreateBucket(CreateBucket {
+                acl: partway::model::Acl::Private,
+                storage_class: None,
+                bucket: plan.bucket(),
+                location: None,
+            }),
+            vec![],
+        ),
         4 => Step::Run(Operation::DeleteBucket(plan.bucket()), vec![]),
         5..17 => plan.put(),
         17..22 => Step::Run(Operation::GetObject(plan.read()), vec![]),
@@ -184,8 +200,8 @@ impl Plan<'_> {
 
     fn conditions(&mut self, object: &ObjectRef) -> WriteConditions {
         match self.dice.below(10) {
-            0 => WriteConditions { if_match: None, if_absent: true },
-            1 => WriteConditions { if_match: Some(self.etag_condition(object)), if_absent: false },
+            0 => WriteConditions { forbid_overwrite: false, if_match: None, if_absent: true },
+            1 => WriteConditions { forbid_overwrite: false, if_match: Some(self.etag_condition(object)), if_absent: false },
             _ => WriteConditions::default(),
         }
     }
@@ -208,7 +224,7 @@ impl Plan<'_> {
         let (conditions, claims) = (self.conditions(&object), self.claims(&body, algorithm));
         let mut attributes = self.attributes();
         attributes.headers.storage_class = self.dice.one_in(8).then(|| "STANDARD_IA".to_owned());
-        Step::Run(Operation::PutObject(PutObject { object, attributes, conditions, claims }), body)
+        Step::Run(Operation::PutObject(PutObject { callback: None, object, attributes, conditions, claims }), body)
     }
 
     fn read(&mut self) -> ReadObject {
@@ -216,11 +232,12 @@ impl Plan<'_> {
         let size = self.model.buckets.get(&object.bucket).and_then(|state| state.objects.get(&object.key)).map_or(0, |it| it.head.size);
         let mut offset = || self.dice.number() % (size + 2);
         let (first, last) = (offset(), offset());
-        let selection = match self.dice.below(6) {
+        let selection = match self.dice.below(7) {
             0 => Selection::Range(RangeRequest::FromTo(first.min(last), first.max(last))),
             1 => Selection::Range(RangeRequest::From(first)),
             2 => Selection::Range(RangeRequest::Suffix(first)),
-            3 => Selection::Part(number(self.dice.number() % 7 + 1)),
+            3 => Selection::RangeWithin(RangeRequest::FromTo(first.min(last), first.max(last))),
+            4 => Selection::Part(number(self.dice.number() % 7 + 1)),
             _ => Selection::Whole,
         };
         let mut conditions = ReadConditions::default();
@@ -285,7 +302,16 @@ impl Plan<'_> {
 
     fn create_upload(&mut self) -> Step {
         let (object, attributes, checksum) = (self.any_object(), self.attributes(), *self.dice.pick(&CHECKSUMS));
-        Step::Run(Operation::CreateMultipartUpload(CreateMultipartUpload { object, attributes, checksum }), vec![])
+        Step::Run(
+            Operation::CreateMultipartUpload(CreateMultipartUpload {
+                conditions: partway::model::WriteConditions::default(),
+                sequential: false,
+                object,
+                attributes,
+                checksum,
+            }),
+            vec![],
+        )
     }
 
     /// Small ones, so that parts are uploaded again, and now and then one far away.
@@ -308,9 +334,11 @@ impl Plan<'_> {
     fn upload_part_copy(&mut self) -> Step {
         let ((object, upload_id), part_number, read) = (self.upload(), self.part_number(), self.read());
         let source_range = match read.selection {
-            Selection::Range(RangeRequest::FromTo(first, last)) => Some((first, last)),
+            Selection::Range(RangeRequest::FromTo(first, last)) | Selection::RangeWithin(RangeRequest::FromTo(first, last)) => {
+                Some((first, last))
+            }
             Selection::Range(RangeRequest::From(first) | RangeRequest::Suffix(first)) => Some((first / 2, first)),
-            Selection::Whole | Selection::Part(_) => None,
+            Selection::RangeWithin(_) | Selection::Whole | Selection::Part(_) => None,
         };
         let source_conditions = ReadConditions::default();
         let copy = UploadPartCopy { object, upload_id, part_number, source: read.object, source_range, source_conditions };
@@ -447,6 +475,8 @@ impl Plan<'_> {
 
 fn complete_of(object: ObjectRef, upload_id: UploadId, parts: Vec<CompletedPart>) -> CompleteMultipartUpload {
     CompleteMultipartUpload {
+        callback: None,
+        takes_all_parts: false,
         object,
         upload_id,
         parts,

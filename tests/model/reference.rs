@@ -78,6 +78,7 @@ impl Object {
 
     fn in_one_piece(bytes: Vec<u8>, checksum: Checksum, attributes: Attributes, now: Timestamp) -> Self {
         let head = ObjectRead {
+            object_type: partway::model::ObjectType::Normal,
             size: bytes.len() as u64,
             etag: etag(&bytes),
             last_modified: now,
@@ -207,7 +208,7 @@ impl Reference {
         let object = Object::in_one_piece(body.to_vec(), checksum(algorithm, body), put.attributes.clone(), self.now);
         let ObjectRead { etag, checksum, size, .. } = object.head.clone();
         self.bucket_mut(&put.object.bucket)?.objects.insert(put.object.key.clone(), object);
-        Ok(Outcome::PutObject { etag, checksum: checksum.expect("it has one"), size })
+        Ok(Outcome::PutObject { crc64_ecma: 0, event: None, etag, checksum: checksum.expect("it has one"), size })
     }
 
     fn check_body(&self, claims: &BodyClaims, body: &[u8]) -> Result<(), Failure> {
@@ -229,7 +230,7 @@ impl Reference {
     }
 
     fn delete(&mut self, object: &ObjectRef, if_match: Option<&ETagCondition>) -> Result<(), Failure> {
-        self.check_write(object, &WriteConditions { if_match: if_match.cloned(), if_absent: false })?;
+        self.check_write(object, &WriteConditions { forbid_overwrite: false, if_match: if_match.cloned(), if_absent: false })?;
         self.bucket_mut(&object.bucket)?.objects.remove(&object.key);
         Ok(())
     }
@@ -264,10 +265,10 @@ impl Reference {
         };
         self.check_write(&copy.target, &copy.conditions)?;
         let value = checksum(algorithm, &bytes);
-        let object = Object::in_one_piece(bytes, value, Attributes { headers, user, tags }, self.now);
+        let object = Object::in_one_piece(bytes, value, Attributes { acl: None, headers, user, tags }, self.now);
         let ObjectRead { etag, last_modified, checksum, .. } = object.head.clone();
         self.bucket_mut(&copy.target.bucket)?.objects.insert(copy.target.key.clone(), object);
-        Ok(Outcome::CopyObject { etag, last_modified, checksum })
+        Ok(Outcome::CopyObject { crc64_ecma: 0, etag, last_modified, checksum })
     }
 
     fn tag(&mut self, object: &ObjectRef, tags: Tags) -> Result<Outcome, Failure> {
@@ -349,7 +350,7 @@ impl Reference {
         }
         let algorithm = declared.map(|(algorithm, _)| algorithm);
         let part = self.add_part(&copy.object, copy.upload_id, copy.part_number, bytes, algorithm)?;
-        Ok(Outcome::UploadPartCopy { etag: etag(&part.bytes), last_modified: part.last_modified, checksum: part.checksum })
+        Ok(Outcome::UploadPartCopy { crc64_ecma: 0, etag: etag(&part.bytes), last_modified: part.last_modified, checksum: part.checksum })
     }
 
     fn complete(&mut self, complete: &CompleteMultipartUpload) -> Result<Outcome, Failure> {
@@ -365,7 +366,7 @@ impl Reference {
         let object = self.assembled(complete, upload)?;
         self.check_write(&complete.object, &complete.conditions)?;
         let ObjectRead { etag, checksum, size, crc64_ecma, .. } = object.head.clone();
-        let answer = Outcome::CompleteMultipartUpload { etag, checksum, size, crc64_ecma };
+        let answer = Outcome::CompleteMultipartUpload { event: None, etag, checksum, size, crc64_ecma };
         let completed = CompletedState {
             life: bucket.life,
             object: complete.object.clone(),
@@ -434,6 +435,7 @@ impl Reference {
             None => ObjectChecksum { value: checksum(ChecksumAlgorithm::Crc64Nvme, &bytes), composite_of: None },
         };
         let head = ObjectRead {
+            object_type: partway::model::ObjectType::Normal,
             size,
             etag: ETag::Multipart { digest: digest::md5(&md5s), part_count },
             last_modified: self.now,
@@ -485,6 +487,10 @@ fn select(object: &Object, selection: Selection) -> Result<(Selected, ByteRange)
         Selection::Range(RangeRequest::FromTo(first, last)) if first < size => range(bytes(first, last.min(size - 1) + 1)),
         Selection::Range(RangeRequest::From(first)) if first < size => range(bytes(first, size)),
         Selection::Range(RangeRequest::Suffix(count)) if count > 0 => range(bytes(size - count.min(size), size)),
+        Selection::RangeWithin(RangeRequest::FromTo(first, last)) if last < size => range(bytes(first, last + 1)),
+        Selection::RangeWithin(RangeRequest::From(first)) if first < size => range(bytes(first, size)),
+        Selection::RangeWithin(RangeRequest::Suffix(count)) if 0 < count && count <= size => range(bytes(size - count, size)),
+        Selection::RangeWithin(_) => Ok((Selected::Whole, bytes(0, size))),
         Selection::Range(_) => Err(Failure::RangeNotSatisfiable { size }),
         Selection::Part(number) => {
             let index = usize::from(number.get()) - 1;

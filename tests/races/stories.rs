@@ -116,7 +116,7 @@ impl World {
     }
 
     async fn create_bucket(&self) {
-        let create = CreateBucket { bucket: object("k").bucket, location: None };
+        let create = CreateBucket { acl: partway::model::Acl::Private, storage_class: None, bucket: object("k").bucket, location: None };
         self.run(Operation::CreateBucket(create), None).await.expect("a new bucket");
     }
 
@@ -126,7 +126,7 @@ impl World {
 
     async fn put(&self, key: &str, bytes: &[u8]) -> Result<Outcome, Failure> {
         let (attributes, conditions) = (Attributes::default(), WriteConditions::default());
-        let put = PutObject { object: object(key), attributes, conditions, claims: BodyClaims::default() };
+        let put = PutObject { callback: None, object: object(key), attributes, conditions, claims: BodyClaims::default() };
         self.run(Operation::PutObject(put), Some(bytes)).await
     }
 
@@ -141,7 +141,13 @@ impl World {
     }
 
     async fn create(&self, key: &str) -> UploadId {
-        let create = CreateMultipartUpload { object: object(key), attributes: Attributes::default(), checksum: None };
+        let create = CreateMultipartUpload {
+            conditions: partway::model::WriteConditions::default(),
+            sequential: false,
+            object: object(key),
+            attributes: Attributes::default(),
+            checksum: None,
+        };
         match self.run(Operation::CreateMultipartUpload(create), None).await {
             Ok(Outcome::CreateMultipartUpload { upload_id, .. }) => upload_id,
             other => panic!("{other:?}"),
@@ -181,6 +187,8 @@ impl World {
 
     async fn complete(&self, key: &str, upload_id: UploadId, parts: Vec<CompletedPart>) -> Result<Outcome, Failure> {
         let complete = CompleteMultipartUpload {
+            callback: None,
+            takes_all_parts: false,
             object: object(key),
             upload_id,
             parts,

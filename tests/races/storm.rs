@@ -108,7 +108,8 @@ pub(crate) async fn storm(seed: u64, operations: u64, weather: Weather) -> Count
     let gate = Gate::default();
     let kv = Arc::new(Punctual { inner: kv, gate: Arc::clone(&gate), looks_at_checks: weather != Weather::NoChecks });
     let gateway = nature.start(kv, Arc::clone(&faulty) as Arc<dyn BlobStore>).await;
-    let create = Operation::CreateBucket(CreateBucket { bucket: bucket(), location: None });
+    let create =
+        Operation::CreateBucket(CreateBucket { acl: partway::model::Acl::Private, storage_class: None, bucket: bucket(), location: None });
     gateway.execute(request(create, LIMITS), None).await.map(drop).expect("a bucket");
     let storm = Arc::new(Storm {
         gateway,
@@ -300,8 +301,14 @@ impl Storm {
     async fn put(&self, target: ObjectRef, dice: &mut Dice) {
         let (body, polls) = (Self::body(dice), Self::polls(dice));
         let value = self.history.know(body.clone(), None);
-        let conditions = WriteConditions { if_match: None, if_absent: dice.one_in(4) };
-        let put = PutObject { object: target.clone(), attributes: Attributes::default(), conditions, claims: BodyClaims::default() };
+        let conditions = WriteConditions { forbid_overwrite: false, if_match: None, if_absent: dice.one_in(4) };
+        let put = PutObject {
+            callback: None,
+            object: target.clone(),
+            attributes: Attributes::default(),
+            conditions,
+            claims: BodyClaims::default(),
+        };
         let (heard, span) = self.execute(Operation::PutObject(put), Some(&body), polls).await;
         match heard {
             Heard::Answer(_) | Heard::Nothing => self.history.wrote(&target.key, Some(value), span),
@@ -371,7 +378,13 @@ impl Storm {
     }
 
     async fn create(&self, target: ObjectRef) {
-        let create = CreateMultipartUpload { object: target.clone(), attributes: Attributes::default(), checksum: None };
+        let create = CreateMultipartUpload {
+            conditions: partway::model::WriteConditions::default(),
+            sequential: false,
+            object: target.clone(),
+            attributes: Attributes::default(),
+            checksum: None,
+        };
         let (heard, _) = self.execute(Operation::CreateMultipartUpload(create), None, None).await;
         match heard {
             Heard::Answer(Reply { outcome: Outcome::CreateMultipartUpload { upload_id, .. }, .. }) => {
@@ -456,6 +469,8 @@ impl Storm {
         let value = self.history.know(bytes, Some(etag));
         let list: Vec<_> = parts.into_iter().map(|(number, etag, _)| CompletedPart { number, etag, checksum: None }).collect();
         let complete = CompleteMultipartUpload {
+            callback: None,
+            takes_all_parts: false,
             object: target.clone(),
             upload_id: id,
             parts: list.clone(),

@@ -54,9 +54,18 @@ pub(super) fn permissions(operation: &Operation) -> Vec<Permission<'_>> {
         Operation::CreateBucket(create) => one("s3:CreateBucket", Target::NewBucket(&create.bucket)),
         Operation::HeadBucket(bucket) => one("s3:ListBucket", Target::Bucket(bucket)),
         Operation::DeleteBucket(bucket) => one("s3:DeleteBucket", Target::Bucket(bucket)),
+        Operation::GetBucketInfo(bucket) => one("oss:GetBucketInfo", Target::Bucket(bucket)),
+        Operation::GetBucketStat(bucket) => one("oss:GetBucketStat", Target::Bucket(bucket)),
         Operation::GetBucketLocation(bucket) => one("s3:GetBucketLocation", Target::Bucket(bucket)),
         Operation::GetBucketVersioning(bucket) => one("s3:GetBucketVersioning", Target::Bucket(bucket)),
         Operation::GetBucketAcl(bucket) => one("s3:GetBucketAcl", Target::Bucket(bucket)),
+        Operation::PutBucketAcl(bucket, _) => one("s3:PutBucketAcl", Target::Bucket(bucket)),
+        Operation::GetBucketLifecycle(bucket) => one("s3:GetLifecycleConfiguration", Target::Bucket(bucket)),
+        Operation::PutBucketLifecycle(bucket, _) | Operation::DeleteBucketLifecycle(bucket) => {
+            one("s3:PutLifecycleConfiguration", Target::Bucket(bucket))
+        }
+        Operation::GetBucketReferer(bucket) => one("oss:GetBucketReferer", Target::Bucket(bucket)),
+        Operation::PutBucketReferer(bucket, _) => one("oss:PutBucketReferer", Target::Bucket(bucket)),
         Operation::GetBucketCors(bucket) => one("s3:GetBucketCORS", Target::Bucket(bucket)),
         Operation::PutBucketCors(bucket, _) | Operation::DeleteBucketCors(bucket) => one("s3:PutBucketCORS", Target::Bucket(bucket)),
         Operation::GetBucketPolicy(bucket) => one("s3:GetBucketPolicy", Target::Bucket(bucket)),
@@ -89,6 +98,10 @@ pub(super) fn permissions(operation: &Operation) -> Vec<Permission<'_>> {
             permissions.extend(one("s3:GetObjectAttributes", Target::Object(&read.object)));
             permissions
         }
+        Operation::AppendObject(append) => writing(&append.object, &append.attributes.tags),
+        Operation::PutSymlink(link) => writing(&link.object, &link.attributes.tags),
+        Operation::GetSymlink(object) => one("s3:GetObject", Target::Object(object)),
+        Operation::PutObjectAcl(object, _) => one("s3:PutObjectAcl", Target::Object(object)),
         Operation::GetObjectAcl(object) => one("s3:GetObjectAcl", Target::Object(object)),
         Operation::GetObjectTagging(object) => one("s3:GetObjectTagging", Target::Object(object)),
         Operation::PutObjectTagging(object, _) => one("s3:PutObjectTagging", Target::Object(object)),
@@ -117,7 +130,6 @@ fn writing<'a>(object: &'a ObjectRef, tags: &Tags) -> Vec<Permission<'a>> {
 
 fn reading(configuration: AbsentConfiguration) -> &'static str {
     match configuration {
-        AbsentConfiguration::Lifecycle => "s3:GetLifecycleConfiguration",
         AbsentConfiguration::Website => "s3:GetBucketWebsite",
         AbsentConfiguration::Encryption => "s3:GetEncryptionConfiguration",
         AbsentConfiguration::ObjectLock => "s3:GetBucketObjectLockConfiguration",
@@ -141,9 +153,17 @@ pub fn copy_source(operation: &Operation) -> Option<&ObjectRef> {
         | Operation::CreateBucket(_)
         | Operation::HeadBucket(_)
         | Operation::DeleteBucket(_)
+        | Operation::GetBucketInfo(_)
+        | Operation::GetBucketStat(_)
         | Operation::GetBucketLocation(_)
         | Operation::GetBucketVersioning(_)
         | Operation::GetBucketAcl(_)
+        | Operation::PutBucketAcl(..)
+        | Operation::GetBucketLifecycle(_)
+        | Operation::PutBucketLifecycle(..)
+        | Operation::DeleteBucketLifecycle(_)
+        | Operation::GetBucketReferer(_)
+        | Operation::PutBucketReferer(..)
         | Operation::GetBucketCors(_)
         | Operation::PutBucketCors(..)
         | Operation::DeleteBucketCors(_)
@@ -163,7 +183,11 @@ pub fn copy_source(operation: &Operation) -> Option<&ObjectRef> {
         | Operation::HeadObject(_)
         | Operation::DeleteObject(_)
         | Operation::GetObjectAttributes(_)
+        | Operation::AppendObject(_)
+        | Operation::PutSymlink(_)
+        | Operation::GetSymlink(_)
         | Operation::GetObjectAcl(_)
+        | Operation::PutObjectAcl(..)
         | Operation::GetObjectTagging(_)
         | Operation::PutObjectTagging(..)
         | Operation::DeleteObjectTagging(_)
@@ -280,7 +304,6 @@ mod tests {
     fn every_action_we_ask_for_is_known() {
         let bucket = Bucket::new("bkt").unwrap();
         for configuration in [
-            AbsentConfiguration::Lifecycle,
             AbsentConfiguration::Website,
             AbsentConfiguration::Encryption,
             AbsentConfiguration::ObjectLock,

@@ -21,7 +21,13 @@ fn delete(key: &str) -> Operation {
 
 fn put(tags: Tags) -> Operation {
     let attributes = crate::model::Attributes { tags, ..Default::default() };
-    Operation::PutObject(PutObject { object: object("k"), attributes, conditions: Default::default(), claims: Default::default() })
+    Operation::PutObject(PutObject {
+        callback: None,
+        object: object("k"),
+        attributes,
+        conditions: Default::default(),
+        claims: Default::default(),
+    })
 }
 
 fn list(prefix: &str) -> Operation {
@@ -94,7 +100,8 @@ fn a_bucket_that_is_not_there_is_no_secret_to_signed_callers() {
     let decide = |caller: &Caller, key_policy, operation: &Operation| {
         allows(&Grounds { caller, key_policy, bucket_owner: None, bucket_policy: None, context: &[] }, operation)
     };
-    let create = Operation::CreateBucket(CreateBucket { bucket: bucket(), location: None });
+    let create =
+        Operation::CreateBucket(CreateBucket { acl: crate::model::Acl::Private, storage_class: None, bucket: bucket(), location: None });
     let listing = Operation::ListBuckets(ListBuckets { prefix: String::new(), after: None, count_max: 1 });
     for operation in [&create, &listing, &delete("k")] {
         assert!(decide(&key_of("bob"), None, operation), "{operation:?}");
@@ -106,7 +113,8 @@ fn a_bucket_that_is_not_there_is_no_secret_to_signed_callers() {
 
 #[test]
 fn creating_a_bucket_that_is_somebody_elses_is_no_matter_of_permission() {
-    let create = Operation::CreateBucket(CreateBucket { bucket: bucket(), location: None });
+    let create =
+        Operation::CreateBucket(CreateBucket { acl: crate::model::Acl::Private, storage_class: None, bucket: bucket(), location: None });
     assert!(decide(&key_of("bob"), None, Some(BUCKET_DENY), &create));
 }
 

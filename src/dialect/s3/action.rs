@@ -20,6 +20,7 @@ pub(super) enum BucketAction {
     Versioning,
     Acl,
     PutAcl,
+    Lifecycle,
     Cors,
     PutCors,
     DeleteCors,

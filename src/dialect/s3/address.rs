@@ -2,45 +2,28 @@
 //! general purpose buckets").
 
 use super::error::ErrorReply;
-use crate::dialect::percent::{self, Plus};
-use http::{header::HOST, request::Parts};
+use crate::dialect::{
+    address::{bucket_in_host, host},
+    percent::{self, Plus},
+};
+use http::request::Parts;
 
-/// Where a request is addressed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Address {
-    /// The bucket's name as sent, if any; not validated yet.
-    pub bucket: Option<String>,
-    /// The decoded key, if any.
-    pub key: Option<String>,
-    /// Whether the bucket came in the host.
-    pub virtual_hosted: bool,
-}
+pub(super) use crate::dialect::address::{Address, Hosts};
 
-impl Address {
-    /// `/bucket/key`, as errors name the resource.
-    #[must_use]
-    pub fn resource(&self) -> String {
-        match (&self.bucket, &self.key) {
-            (None, _) => "/".to_owned(),
-            (Some(bucket), None) => format!("/{bucket}"),
-            (Some(bucket), Some(key)) => format!("/{bucket}/{key}"),
-        }
-    }
-}
-
-/// Reads bucket and key from host and path. `domains` are the suffixes of virtual hosts, lower-case; `localhost` is always one.
+/// Reads bucket and key from host and path. A host that stands for a bucket wins over the suffixes of virtual hosts.
 ///
 /// The path is decoded once and taken literally: `//`, `.`, `..` and an encoded slash stay in the key.
 ///
 /// # Errors
 /// `InvalidURI` for a path that does not decode to UTF-8.
-pub fn address(parts: &Parts, domains: &[String]) -> Result<Address, ErrorReply> {
+pub fn address(parts: &Parts, hosts: &Hosts) -> Result<Address, ErrorReply> {
     let path = parts.uri.path();
     let path = if path == "*" { "" } else { path.strip_prefix('/').unwrap_or(path) };
     let decode = |text: &str| percent::decode(text, Plus::Literal).ok_or_else(ErrorReply::invalid_uri);
     let filled = |text: String| (!text.is_empty()).then_some(text);
 
-    if let Some(bucket) = bucket_in_host(&host(parts), domains) {
+    let host = host(parts);
+    if let Some(bucket) = hosts.cnames.get(&host).cloned().or_else(|| bucket_in_host(&host, &hosts.domains)) {
         return Ok(Address { bucket: Some(bucket), key: filled(decode(path)?), virtual_hosted: true });
     }
     let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
@@ -48,33 +31,6 @@ pub fn address(parts: &Parts, domains: &[String]) -> Result<Address, ErrorReply>
     // `//key` names an empty bucket, which is an error of its own; `/` names none.
     let bucket = if bucket.is_empty() && key.is_none() { None } else { Some(decode(bucket)?) };
     Ok(Address { bucket, key, virtual_hosted: false })
-}
-
-/// The host as the client wrote it, port included: from the request line when it is there, else from Host.
-pub(super) fn authority(parts: &Parts) -> &str {
-    match parts.uri.authority() {
-        Some(authority) => authority.as_str(),
-        None => parts.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default(),
-    }
-}
-
-/// The host in lower case, without port.
-fn host(parts: &Parts) -> String {
-    let authority = authority(parts);
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-        Some(_) | None => authority,
-    };
-    host.to_ascii_lowercase()
-}
-
-/// What stands before the longest suffix that fits. Nothing before it means path style.
-fn bucket_in_host(host: &str, domains: &[String]) -> Option<String> {
-    let suffixes = domains.iter().map(String::as_str).chain(["localhost"]);
-    let fits = |suffix: &&str| !suffix.is_empty() && (host == *suffix || host.strip_suffix(suffix).is_some_and(|rest| rest.ends_with('.')));
-    let suffix = suffixes.filter(fits).max_by_key(|suffix| suffix.len())?;
-    let bucket = host.strip_suffix(suffix)?.strip_suffix('.')?;
-    (!bucket.is_empty()).then(|| bucket.to_owned())
 }
 
 #[cfg(test)]
@@ -86,7 +42,8 @@ mod tests {
     fn read(host: &str, target: &str) -> Result<(Option<String>, Option<String>, bool), &'static str> {
         let request = http::Request::builder().uri(target).header("host", host).body(()).unwrap();
         let domains = ["example.com".to_owned(), "s3.example.com".to_owned()];
-        let address = address(&request.into_parts().0, &domains).map_err(|error| error.code)?;
+        let hosts = Hosts { domains: domains.into(), cnames: [("files.example.org".to_owned(), "cname".to_owned())].into() };
+        let address = address(&request.into_parts().0, &hosts).map_err(|error| error.code)?;
         Ok((address.bucket, address.key, address.virtual_hosted))
     }
 
@@ -114,6 +71,7 @@ mod tests {
             ("notexample.com", "/bkt", path("bkt", "")),
             ("other", "http://bkt.localhost/k", host("bkt", "k")),
             ("other", "*", path("", "")),
+            ("Files.Example.org:80", "/a/b", host("cname", "a/b")),
         ] {
             assert_eq!(read(authority, target), expected, "{authority} {target}");
         }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     dialect::xml::{Element, Writer},
-    model::{AbsentConfiguration, Bucket, BucketInfo, CreateBucket},
+    model::{AbsentConfiguration, Acl, Bucket, BucketInfo, CreateBucket},
 };
 use bytes::Bytes;
 use http::{HeaderName, Response, StatusCode, header};
@@ -20,7 +20,7 @@ const REGION_WITHOUT_CONSTRAINT: &str = "us-east-1";
 /// `MalformedXML`, `InvalidLocationConstraint`, `NotImplemented` for what else a configuration can say.
 pub(super) fn decode_create(bucket: Bucket, document: &[u8]) -> Result<CreateBucket, ErrorReply> {
     if document.is_empty() {
-        return Ok(CreateBucket { bucket, location: None });
+        return Ok(CreateBucket { bucket, location: None, acl: Acl::Private, storage_class: None });
     }
     let root = Element::parse(document).map_err(|_| ErrorReply::malformed_xml())?;
     if root.name() != "CreateBucketConfiguration" {
@@ -35,7 +35,7 @@ pub(super) fn decode_create(bucket: Bucket, document: &[u8]) -> Result<CreateBuc
         let message = "The specified location-constraint is not valid";
         return Err(ErrorReply::bad_request("InvalidLocationConstraint", message).with("LocationConstraint", text));
     }
-    Ok(CreateBucket { bucket, location: location.map(str::to_owned) })
+    Ok(CreateBucket { bucket, location: location.map(str::to_owned), acl: Acl::Private, storage_class: None })
 }
 
 /// CreateBucket's answer.
@@ -103,7 +103,6 @@ pub(super) fn absent_configuration(kind: AbsentConfiguration) -> Absent {
         AbsentConfiguration::Logging => Absent::Default("BucketLoggingStatus", None),
         AbsentConfiguration::Notification => Absent::Default("NotificationConfiguration", None),
         AbsentConfiguration::RequestPayment => Absent::Default("RequestPaymentConfiguration", Some(("Payer", "BucketOwner"))),
-        AbsentConfiguration::Lifecycle => Absent::Error("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist"),
         AbsentConfiguration::Website => {
             Absent::Error("NoSuchWebsiteConfiguration", "The specified bucket does not have a website configuration")
         }

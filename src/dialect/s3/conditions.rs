@@ -60,7 +60,7 @@ pub(super) fn of_write(headers: &HeaderMap) -> Result<WriteConditions, ErrorRepl
         let message = "We don't accept the provided value of If-None-Match header for this API";
         return Err(ErrorReply::header_not_implemented("If-None-Match", message));
     }
-    Ok(WriteConditions { if_match: if_match.map(|text| listed(&text)), if_absent: if_none_match.is_some() })
+    Ok(WriteConditions { if_match: if_match.map(|text| listed(&text)), if_absent: if_none_match.is_some(), forbid_overwrite: false })
 }
 
 /// If-Match of DeleteObject.

@@ -2,12 +2,15 @@
 
 use super::{
     address::Address,
-    error::{ErrorReply, Rejection, encode_error},
+    error::{ErrorReply, encode_error},
     headers,
     response::{self, NAMESPACE, ReplyContext, set},
 };
 use crate::{
-    dialect::xml::{Element, Writer},
+    dialect::{
+        error::Rejection,
+        xml::{Element, Writer},
+    },
     model::{CorsConfiguration, CorsRule},
 };
 use bytes::Bytes;

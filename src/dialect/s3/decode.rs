@@ -88,6 +88,7 @@ fn of_bucket(bucket: Bucket, action: B, query: &Query, document: &Bytes) -> Resu
         B::Acl => (Operation::GetBucketAcl(bucket), Wire::Plain),
         B::PutAcl => (Operation::GetBucketAcl(bucket), Wire::AclUnchanged),
         B::Cors => (Operation::GetBucketCors(bucket), Wire::Plain),
+        B::Lifecycle => (Operation::GetBucketLifecycle(bucket), Wire::Plain),
         B::PutCors => (Operation::PutBucketCors(bucket, cors::parse_document(document)?), ok),
         B::DeleteCors => (Operation::DeleteBucketCors(bucket), no_content),
         B::Policy => (Operation::GetBucketPolicy(bucket), Wire::Plain),
@@ -141,7 +142,13 @@ fn of_object(action: O, request: ObjectRequest<'_>) -> Result<(Operation, Wire),
     Ok(match action {
         O::Put => {
             let claims = BodyClaims { size: Some(headers::body_size(headers)?), ..checksum::body_claims(headers)? };
-            let put = PutObject { object, attributes: headers::attributes(headers)?, conditions: conditions::of_write(headers)?, claims };
+            let put = PutObject {
+                object,
+                attributes: headers::attributes(headers)?,
+                conditions: conditions::of_write(headers)?,
+                claims,
+                callback: None,
+            };
             (Operation::PutObject(put), Wire::Plain)
         }
         O::Copy => (Operation::CopyObject(copy::decode(headers, object, now)?), Wire::Plain),

@@ -31,7 +31,14 @@ pub fn encode(wire: &Wire, outcome: &Outcome, context: &ReplyContext<'_>) -> Res
         Outcome::HeadBucket(info) => bucket::encode_head(info, context),
         Outcome::GetBucketLocation(info) => bucket::encode_location(info, context),
         Outcome::GetBucketVersioning => ok(bucket::versioning_document()),
-        Outcome::Acl { owner } => object::encode_acl(*wire == Wire::AclUnchanged, owner, context),
+        Outcome::Acl { owner, .. } => object::encode_acl(*wire == Wire::AclUnchanged, owner, context),
+        // Answers to what S3 cannot ask for.
+        Outcome::GetBucketInfo(_)
+        | Outcome::GetBucketStat(_)
+        | Outcome::Referer(_)
+        | Outcome::AppendObject { .. }
+        | Outcome::Symlink { .. } => mismatch(context),
+        Outcome::Lifecycle(_) => mismatch(context),
         Outcome::Cors(configuration) => ok(cors::document(configuration)),
         Outcome::Policy(policy) => response::text(StatusCode::OK, "application/json", policy.clone(), context),
         Outcome::PolicyStatus { is_public } => ok(bucket::policy_status_document(*is_public)),
@@ -55,7 +62,7 @@ pub fn encode(wire: &Wire, outcome: &Outcome, context: &ReplyContext<'_>) -> Res
             let Wire::Read(reply) = wire else { return mismatch(context) };
             object::encode_read(reply, read, context)
         }
-        Outcome::CopyObject { etag, last_modified, checksum } => ok(copy::object_document(etag, *last_modified, checksum.as_ref())),
+        Outcome::CopyObject { etag, last_modified, checksum, .. } => ok(copy::object_document(etag, *last_modified, checksum.as_ref())),
         Outcome::GetObjectAttributes(info) => {
             let Wire::Attributes(reply) = wire else { return mismatch(context) };
             object::encode_attributes(reply, info, context)
@@ -72,7 +79,7 @@ pub fn encode(wire: &Wire, outcome: &Outcome, context: &ReplyContext<'_>) -> Res
             }
             response
         }
-        Outcome::UploadPartCopy { etag, last_modified, checksum } => ok(copy::part_document(etag, *last_modified, checksum.as_ref())),
+        Outcome::UploadPartCopy { etag, last_modified, checksum, .. } => ok(copy::part_document(etag, *last_modified, checksum.as_ref())),
         Outcome::CompleteMultipartUpload { etag, checksum, .. } => {
             let Wire::Complete(reply) = wire else { return mismatch(context) };
             multipart::encode_complete(reply, etag, checksum.as_ref(), context)

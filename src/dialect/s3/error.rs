@@ -12,85 +12,19 @@ use super::{
     response::{self, ReplyContext},
 };
 use crate::{
-    auth::AuthError,
-    dialect::xml::Writer,
+    dialect::{
+        error::{ErrorCode, Rejection},
+        xml::Writer,
+    },
     model::{Failure, ObjectKey},
 };
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header, request::Parts};
+use http::{Method, Response, StatusCode, header, request::Parts};
 use std::{borrow::Cow, fmt::Display};
 
-/// An error on its way to the client.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Rejection {
-    /// The signature or its form.
-    Auth(AuthError),
-    /// The request cannot be understood.
-    Decode(ErrorReply),
-    /// The operation did not succeed.
-    Failure(Failure),
-}
-
-impl From<AuthError> for Rejection {
-    fn from(error: AuthError) -> Self {
-        Self::Auth(error)
-    }
-}
-
-impl From<ErrorReply> for Rejection {
-    fn from(error: ErrorReply) -> Self {
-        Self::Decode(error)
-    }
-}
-
-impl From<Failure> for Rejection {
-    fn from(failure: Failure) -> Self {
-        Self::Failure(failure)
-    }
-}
-
-/// An error as S3 words it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ErrorReply {
-    /// The HTTP status.
-    pub status: StatusCode,
-    /// `<Code>`.
-    pub code: &'static str,
-    /// `<Message>`.
-    pub message: Cow<'static, str>,
-    /// Elements between the message and `<Resource>`, in order.
-    pub elements: Vec<(&'static str, String)>,
-    /// Headers beyond those of every reply.
-    pub headers: Vec<(HeaderName, HeaderValue)>,
-}
+pub(super) use crate::dialect::error::ErrorReply;
 
 impl ErrorReply {
-    /// An error without extras.
-    #[must_use]
-    pub fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, code, message: message.into(), elements: Vec::new(), headers: Vec::new() }
-    }
-
-    /// With one more element.
-    #[must_use]
-    pub fn with(mut self, element: &'static str, value: impl Display) -> Self {
-        self.elements.push((element, value.to_string()));
-        self
-    }
-
-    /// With one more header; a value that cannot be one is left out.
-    #[must_use]
-    pub fn with_header(mut self, name: HeaderName, value: impl AsRef<[u8]>) -> Self {
-        self.headers.extend(HeaderValue::from_bytes(value.as_ref()).ok().map(|value| (name, value)));
-        self
-    }
-
-    /// 400 with this code.
-    #[must_use]
-    pub fn bad_request(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, code, message)
-    }
-
     /// 400 InvalidRequest.
     #[must_use]
     pub fn invalid_request(message: impl Into<Cow<'static, str>>) -> Self {
@@ -180,10 +114,6 @@ impl ErrorReply {
         reply.with("additionalMessage", additional)
     }
 }
-
-/// The `<Code>` of an encoded error, among the response's extensions: for the log, also when HEAD gets no document.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ErrorCode(pub &'static str);
 
 /// Encodes an error. `parts` are the request's (Resource, HEAD without a body).
 ///

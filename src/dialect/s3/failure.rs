@@ -37,6 +37,18 @@ pub(super) fn reply(failure: &Failure, range_requested: &str) -> ErrorReply {
         Failure::NoSuchCorsConfiguration(bucket) => {
             not_found("NoSuchCORSConfiguration", "The CORS configuration does not exist").with("BucketName", bucket)
         }
+        Failure::NoSuchLifecycle(bucket) => {
+            not_found("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist").with("BucketName", bucket)
+        }
+        Failure::RefererDenied => access_denied("Access Denied"),
+        Failure::ObjectExists(_) => ErrorReply::precondition_failed("x-oss-forbid-overwrite"),
+        // S3 cannot ask for what these refuse; to be exhaustive, not reachable.
+        Failure::AppendPositionMismatch { .. } | Failure::NotAppendable(_) | Failure::NotSymlink(_) => internal_error(),
+        Failure::SymlinkTargetMissing(key) => not_found("NoSuchKey", "The specified key does not exist.").with("Key", key),
+        Failure::SymlinkTargetIsLink(_) => ErrorReply::invalid_request("The object is a symbolic link to a symbolic link."),
+        Failure::PartNotSequential { number } => {
+            ErrorReply::invalid_request(format!("The upload is sequential, and part {number} does not follow its last part."))
+        }
         Failure::NoSuchBucketPolicy(bucket) => {
             not_found("NoSuchBucketPolicy", "The bucket policy does not exist").with("BucketName", bucket)
         }
@@ -93,6 +105,9 @@ pub(super) fn reply(failure: &Failure, range_requested: &str) -> ErrorReply {
             ErrorReply::bad_request("BadDigest", "The Content-MD5 you specified did not match what we received.")
                 .with("ExpectedDigest", STANDARD.encode(expected))
                 .with("CalculatedDigest", STANDARD.encode(actual))
+        }
+        Failure::Crc64Mismatch { .. } => {
+            ErrorReply::bad_request("BadDigest", "The CRC64 you specified did not match the calculated checksum.")
         }
         Failure::Sha256Mismatch { expected, actual } => {
             let message = "The provided 'x-amz-content-sha256' header does not match what was computed.";

@@ -70,7 +70,8 @@ pub fn decode(route: &Route, parts: &Parts, fields: &[(String, String)], file_na
     }
     let reply =
         FormReply { location: object::location(parts, &object, route.virtual_hosted), object: object.clone(), answer: answer(field) };
-    let put = PutObject { object, attributes, conditions: WriteConditions::default(), claims: checksum::body_claims(&headers)? };
+    let put =
+        PutObject { object, attributes, conditions: WriteConditions::default(), claims: checksum::body_claims(&headers)?, callback: None };
     Ok((Operation::PutObject(put), Wire::Form(Box::new(reply))))
 }
 

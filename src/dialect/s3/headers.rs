@@ -27,7 +27,7 @@ fn bytes(headers: &HeaderMap, name: &str) -> Option<Vec<u8>> {
 /// `MetadataTooLarge`, `InvalidStorageClass`, tags that are none.
 pub(super) fn attributes(headers: &HeaderMap) -> Result<Attributes, ErrorReply> {
     let tags = text(headers, "x-amz-tagging").map(|tags| tagging::parse_header(&tags)).transpose()?.unwrap_or_default();
-    Ok(Attributes { headers: system_headers(headers)?, user: user_metadata(headers)?, tags })
+    Ok(Attributes { headers: system_headers(headers)?, user: user_metadata(headers)?, tags, acl: None })
 }
 
 /// System-defined metadata.

@@ -19,7 +19,7 @@ use crate::{
     model::{
         BodyClaims, Bucket, ChecksumAlgorithm, ChecksumType, CompleteMultipartUpload, CompletedPart, CreateMultipartUpload, ETag, Entry,
         ListMultipartUploads, ListParts, ObjectChecksum, ObjectRef, PartListRefusal, PartListing, PartNumber, Timestamp, UploadId,
-        UploadListing, UploadPart, UploadPartCopy,
+        UploadListing, UploadPart, UploadPartCopy, WriteConditions,
     },
 };
 use bytes::Bytes;
@@ -39,7 +39,8 @@ fn part_number(query: &Query) -> Result<PartNumber, ErrorReply> {
 }
 
 pub(super) fn decode_create(object: ObjectRef, headers: &HeaderMap) -> Result<CreateMultipartUpload, ErrorReply> {
-    Ok(CreateMultipartUpload { object, attributes: headers::attributes(headers)?, checksum: checksum::declared(headers)? })
+    let (attributes, checksum) = (headers::attributes(headers)?, checksum::declared(headers)?);
+    Ok(CreateMultipartUpload { object, attributes, checksum, conditions: WriteConditions::default(), sequential: false })
 }
 
 /// `<InitiateMultipartUploadResult>`.
@@ -127,6 +128,8 @@ pub(super) fn decode_complete(
         object_size,
         checksum: checksum::object_checksum(headers)?,
         checksum_type: checksum::checksum_type(headers)?,
+        takes_all_parts: false,
+        callback: None,
     })
 }
 

@@ -1,7 +1,7 @@
 //! Reading objects: GetObject, HeadObject, GetObjectAttributes; and where an object is found.
 
 use super::{
-    address, checksum, conditions,
+    checksum, conditions,
     error::ErrorReply,
     headers, owner,
     query::{PAGE_SIZE_MAX, Query, natural},
@@ -9,7 +9,7 @@ use super::{
     response::{self, NAMESPACE, ReplyContext, set},
 };
 use crate::{
-    dialect::{percent, xml::Writer},
+    dialect::{address::authority, percent, xml::Writer},
     model::{
         Caller, GetObjectAttributes, ObjectAttributesInfo, ObjectRead, ObjectRef, PartNumber, ReadObject, Selected, Selection, Timestamp,
         UserMetadata,
@@ -276,7 +276,7 @@ pub(super) fn location(parts: &Parts, object: &ObjectRef, virtual_hosted: bool) 
     let is_https =
         parts.uri.scheme_str() == Some("https") || headers::text(&parts.headers, "x-forwarded-proto").as_deref() == Some("https");
     let scheme = if is_https { "https" } else { "http" };
-    let authority = address::authority(parts);
+    let authority = authority(parts);
     let key = percent::encode_path(object.key.as_str());
     if virtual_hosted { format!("{scheme}://{authority}/{key}") } else { format!("{scheme}://{authority}/{}/{key}", object.bucket) }
 }

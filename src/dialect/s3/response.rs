@@ -4,23 +4,20 @@ use crate::{
     dialect::date,
     model::{ETag, Timestamp},
 };
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+
+pub(super) use crate::dialect::ReplyContext;
 
 /// The namespace of S3's success documents.
 pub(super) const NAMESPACE: &str = "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"";
 
-/// What every reply needs.
-#[derive(Clone, Debug)]
-pub struct ReplyContext<'a> {
-    /// x-amz-request-id.
-    pub request_id: &'a str,
-    /// x-amz-id-2.
-    pub host_id: &'a str,
-    /// The region reported by GetBucketLocation and HeadBucket.
-    pub region: &'a str,
-    /// Our time.
-    pub now: Timestamp,
+const REQUEST_ID_LETTERS: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+
+/// x-amz-request-id: 16 upper-case letters and digits, 80 random bits.
+pub(super) fn request_id(random: [u8; 16]) -> String {
+    random.iter().map(|byte| char::from(REQUEST_ID_LETTERS[usize::from(byte % 32)])).collect()
 }
 
 /// A reply whose length is left to whoever sends it: HEAD errors, bytes that come from elsewhere.

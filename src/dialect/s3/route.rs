@@ -13,7 +13,10 @@ use super::{
     query::Query,
     unsupported,
 };
-use crate::model::{AbsentConfiguration as Absent, BodyClaims, Bucket, ObjectKey, ObjectRef};
+use crate::{
+    dialect::BodyKind,
+    model::{AbsentConfiguration as Absent, BodyClaims, Bucket, ObjectKey, ObjectRef},
+};
 use http::{Method, header, request::Parts};
 
 /// Which operation a request is, before its document has been read.
@@ -22,22 +25,6 @@ pub struct Route {
     pub(super) action: Action,
     pub(super) virtual_hosted: bool,
     expected_bucket_owners: Vec<(Bucket, String)>,
-}
-
-/// What the server does with a request's body before decoding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BodyKind {
-    /// There should be none; what comes is discarded.
-    None,
-    /// A document of at most so many bytes, read whole and verified before `decode`.
-    Document {
-        /// Bytes.
-        size_max: usize,
-    },
-    /// The object's bytes, streamed to the operation.
-    Stream,
-    /// A multipart/form-data POST.
-    Form,
 }
 
 /// The parameters that name a sub-resource, S3's whole list. `uploadId` names one too: an upload.
@@ -112,7 +99,7 @@ const OF_BUCKETS: &[(&str, &str, B)] = &[
     ("versions", "GET", B::ListVersions),
     ("accelerate", "GET", B::Absent(Absent::Accelerate)),
     ("encryption", "GET", B::Absent(Absent::Encryption)),
-    ("lifecycle", "GET", B::Absent(Absent::Lifecycle)),
+    ("lifecycle", "GET", B::Lifecycle),
     ("logging", "GET", B::Absent(Absent::Logging)),
     ("notification", "GET", B::Absent(Absent::Notification)),
     ("object-lock", "GET", B::Absent(Absent::ObjectLock)),
@@ -196,6 +183,7 @@ impl Route {
                 | B::Delete
                 | B::Location
                 | B::Versioning
+                | B::Lifecycle
                 | B::Acl
                 | B::PutAcl
                 | B::Cors

@@ -119,6 +119,11 @@ impl Fixture {
     pub(super) async fn bucket(&self, name: &str, id: BucketId) {
         let bucket = Bucket::new(name).unwrap();
         let record = BucketRecord {
+            retries_callbacks: true,
+            storage_class: None,
+            acl: crate::model::Acl::Private,
+            lifecycle: None,
+            referer: None,
             id,
             owner: Account::root(),
             created: Timestamp::from_millis(1),
@@ -143,6 +148,7 @@ impl Fixture {
 
     pub(super) async fn upload(&self, bucket: BucketId, key: &str, upload: UploadId, initiated: i64) {
         let record = UploadRecord {
+            sequential: false,
             initiator: Account::root(),
             initiated: Timestamp::from_millis(initiated),
             attributes: Attributes::default(),
@@ -191,6 +197,7 @@ pub(super) fn manifest_part(extents: Vec<Extent>) -> ManifestPart {
 /// An object of these bytes, wherever they are.
 pub(super) fn object(bytes: &[u8], content: Content) -> ObjectRecord {
     ObjectRecord {
+        kind: crate::meta::record::ObjectKind::Plain,
         etag: ETag::Whole([0; 16]),
         size: bytes.len() as u64,
         last_modified: Timestamp::from_millis(6),

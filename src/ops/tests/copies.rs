@@ -98,12 +98,12 @@ async fn directives_decide_what_a_copy_carries() {
     };
     let user = UserMetadata(vec![("a".to_owned(), b"1".to_vec())]);
     let tags = Tags(vec![("t".to_owned(), "1".to_owned())]);
-    let attributes = Attributes { headers, user: user.clone(), tags: tags.clone() };
+    let attributes = Attributes { acl: None, headers, user: user.clone(), tags: tags.clone() };
     world.put_as(PutObject { attributes, ..put_of("source") }, pieces(b"bytes")).await.unwrap();
 
     world.run(Operation::CopyObject(copy_of("source", "target"))).await.unwrap();
     let copied = SystemHeaders { content_type: text("text/plain"), ..SystemHeaders::default() };
-    assert_eq!(world.head("target").await.attributes, Attributes { headers: copied.clone(), user, tags: tags.clone() });
+    assert_eq!(world.head("target").await.attributes, Attributes { acl: None, headers: copied.clone(), user, tags: tags.clone() });
 
     let replaced = CopyObject {
         metadata: Directive::Replace((

@@ -13,6 +13,11 @@ use std::{path::Path, sync::Arc};
 async fn open(directory: &Path, now_ms: i64) -> Arc<Gateway> {
     let kv = RocksKv::open(&directory.join("index"), RocksSettings::default()).unwrap();
     let record = BucketRecord {
+        retries_callbacks: true,
+        storage_class: None,
+        acl: crate::model::Acl::Private,
+        lifecycle: None,
+        referer: None,
         id: BucketId(*b"bucketid"),
         owner: Account::root(),
         created: Timestamp::from_millis(0),
@@ -31,14 +36,17 @@ async fn open(directory: &Path, now_ms: i64) -> Arc<Gateway> {
 }
 
 async fn run(gateway: &Arc<Gateway>, operation: Operation, body: Option<&[u8]>) -> Outcome {
-    let request = Request { caller: Caller::Anonymous, limits: LIMITS, operation };
+    let request = Request { origin: crate::model::Origin::default(), caller: Caller::Anonymous, limits: LIMITS, operation };
     let body = body.map(|bytes| Box::new(pieces(bytes)) as Box<dyn crate::ops::Body>);
     gateway.execute(request, body).await.unwrap().outcome
 }
 
 async fn get(gateway: &Arc<Gateway>, key: &str) -> Vec<u8> {
     let operation = Operation::GetObject(read_of(key, Selection::Whole));
-    let reply = gateway.execute(Request { caller: Caller::Anonymous, limits: LIMITS, operation }, None).await.unwrap();
+    let reply = gateway
+        .execute(Request { origin: crate::model::Origin::default(), caller: Caller::Anonymous, limits: LIMITS, operation }, None)
+        .await
+        .unwrap();
     let pieces: Vec<_> = reply.content.unwrap().try_collect().await.unwrap();
     pieces.concat()
 }
@@ -52,7 +60,13 @@ async fn what_was_acknowledged_is_there_after_a_restart_and_what_was_released_go
         run(&gateway, Operation::PutObject(put_of("large")), Some(&first)).await;
         run(&gateway, Operation::PutObject(put_of("small")), Some(&last)).await;
         run(&gateway, Operation::PutObject(put_of("large")), Some(&noise(3, 2_000_000))).await;
-        let create = CreateMultipartUpload { object: object("k"), attributes: Attributes::default(), checksum: None };
+        let create = CreateMultipartUpload {
+            conditions: crate::model::WriteConditions::default(),
+            sequential: false,
+            object: object("k"),
+            attributes: Attributes::default(),
+            checksum: None,
+        };
         let Outcome::CreateMultipartUpload { upload_id, .. } = run(&gateway, Operation::CreateMultipartUpload(create), None).await else {
             panic!("an upload");
         };

@@ -22,7 +22,7 @@ async fn parts_in_any_order_with_gaps_become_the_object() {
     world.part("k", upload, 2, &a).await.unwrap();
     assert!(matches!(world.get("k").await, Err(Failure::NoSuchKey(_))), "an open upload shows no object");
     let outcome = world.complete("k", upload, vec![listed(2, &a), listed(5, &b), listed(900, &c)]).await.unwrap();
-    let Outcome::CompleteMultipartUpload { etag, size, checksum, crc64_ecma } = outcome else { panic!() };
+    let Outcome::CompleteMultipartUpload { etag, size, checksum, crc64_ecma, .. } = outcome else { panic!() };
     let whole = [a.clone(), b.clone(), c.clone()].concat();
     let digests = [digest::md5(&a), digest::md5(&b), digest::md5(&c)].concat();
     assert_eq!(etag, ETag::Multipart { digest: digest::md5(&digests), part_count: 3 });
@@ -89,7 +89,7 @@ async fn a_list_that_does_not_fit_leaves_the_upload_open() {
     let wrong_size = CompleteMultipartUpload { object_size: Some(250), ..complete.clone() };
     let refused = world.run(Operation::CompleteMultipartUpload(wrong_size)).await;
     assert_eq!(refused, Err(Failure::ObjectSizeMismatch { expected: 250, actual: 249 }));
-    let conditions = WriteConditions { if_match: Some(ETagCondition::Any), if_absent: false };
+    let conditions = WriteConditions { if_match: Some(ETagCondition::Any), ..WriteConditions::default() };
     let conditional = CompleteMultipartUpload { conditions, ..complete.clone() };
     assert_eq!(world.run(Operation::CompleteMultipartUpload(conditional)).await, Err(Failure::NoSuchKey(object("k").key)));
     let right_size = CompleteMultipartUpload { object_size: Some(249), ..complete };
@@ -104,7 +104,7 @@ async fn a_repeated_complete_gets_the_same_answer_until_it_is_forgotten() {
     let upload_id = world.create("k", None).await;
     let a = noise(1, 150);
     world.part("k", upload_id, 1, &a).await.unwrap();
-    let conditions = WriteConditions { if_match: None, if_absent: true };
+    let conditions = WriteConditions { if_absent: true, ..WriteConditions::default() };
     let complete = CompleteMultipartUpload { conditions, ..complete_of("k", upload_id, vec![listed(1, &a)]) };
     let first = world.run(Operation::CompleteMultipartUpload(complete.clone())).await.unwrap();
     let gone = Err(Failure::NoSuchUpload(upload_id.to_string()));
@@ -114,7 +114,7 @@ async fn a_repeated_complete_gets_the_same_answer_until_it_is_forgotten() {
     assert_eq!(world.complete("k", upload_id, vec![listed(2, &a)]).await, gone, "another list");
     assert_eq!(world.complete("other", upload_id, vec![listed(1, &a)]).await, gone, "another key");
     let oss = Limits { complete_is_replayable: false, ..LIMITS };
-    assert_eq!(world.gateway.complete_multipart_upload(&complete, &oss).await, gone, "a dialect without replays");
+    assert_eq!(world.gateway.complete_multipart_upload(&complete, &oss, None).await, gone, "a dialect without replays");
     assert_eq!(world.part("k", upload_id, 1, &a).await, gone);
     assert_eq!(world.abort("k", upload_id).await, gone);
     world.pass_ms(RETENTION_MS - 1);

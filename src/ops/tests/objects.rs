@@ -9,7 +9,7 @@ async fn what_was_put_is_read_back_whatever_its_size() {
     for size in [0, 1, 63, 64, 65, 1_000, 70_000, 2_500_000] {
         let bytes = noise(size as u64 + 1, size);
         let put = world.put_as(put_of("k"), pieces(&bytes)).await.unwrap();
-        let Outcome::PutObject { etag, checksum, size: told } = put else { panic!() };
+        let Outcome::PutObject { etag, checksum, size: told, .. } = put else { panic!() };
         assert_eq!((etag, told), (etag_of(&bytes), size as u64));
         assert_eq!(checksum.value.algorithm(), ChecksumAlgorithm::Crc64Nvme);
         let (read, got) = world.get_as(read_of("k", Selection::Whole)).await.unwrap();
@@ -90,10 +90,10 @@ async fn a_missing_blob_is_told_before_the_first_byte() {
 async fn conditions_and_existence_are_checked_before_the_body_is_asked_for() {
     let world = World::new().await;
     world.put("k", b"old").await;
-    let absent = PutObject { conditions: WriteConditions { if_match: None, if_absent: true }, ..put_of("k") };
+    let absent = PutObject { conditions: WriteConditions { if_absent: true, ..WriteConditions::default() }, ..put_of("k") };
     assert_eq!(world.put_as(absent, Untouchable).await, Err(Failure::PreconditionFailed("If-None-Match")));
     let other = Some(ETagCondition::OneOf(vec![etag_of(b"other")]));
-    let matching = PutObject { conditions: WriteConditions { if_match: other, if_absent: false }, ..put_of("k") };
+    let matching = PutObject { conditions: WriteConditions { if_match: other, ..WriteConditions::default() }, ..put_of("k") };
     assert_eq!(world.put_as(matching.clone(), Untouchable).await, Err(Failure::PreconditionFailed("If-Match")));
     let nothing = PutObject { object: object("nothing"), ..matching };
     assert_eq!(world.put_as(nothing, Untouchable).await, Err(Failure::NoSuchKey(object("nothing").key)));

@@ -163,13 +163,17 @@ async fn a_part_in_flight_when_its_upload_ends_gets_no_such_upload() {
 #[tokio::test]
 async fn conditions_are_looked_at_again_when_the_object_changed() {
     let world = World::new().await;
-    let absent = || PutObject { conditions: WriteConditions { if_match: None, if_absent: true }, ..put_of("k") };
+    let absent = || PutObject { conditions: WriteConditions { if_absent: true, ..WriteConditions::default() }, ..put_of("k") };
     world.before_commit(|world| async move { world.put("k", b"first").await });
     assert_eq!(world.put_as(absent(), pieces(&noise(1, 5_000))).await, Err(Failure::PreconditionFailed("If-None-Match")));
     assert_eq!(world.get("k").await.unwrap(), b"first");
 
     let matching = |bytes: &[u8]| PutObject {
-        conditions: WriteConditions { if_match: Some(ETagCondition::OneOf(vec![etag_of(bytes)])), if_absent: false },
+        conditions: WriteConditions {
+            forbid_overwrite: false,
+            if_match: Some(ETagCondition::OneOf(vec![etag_of(bytes)])),
+            if_absent: false,
+        },
         ..put_of("k")
     };
     world.before_commit(|world| async move { world.put("k", b"second").await });
@@ -185,7 +189,7 @@ async fn conditions_are_looked_at_again_when_the_object_changed() {
     let upload = world.create("k", None).await;
     let bytes = noise(1, 150);
     world.part("k", upload, 1, &bytes).await.unwrap();
-    let conditions = WriteConditions { if_match: None, if_absent: true };
+    let conditions = WriteConditions { if_absent: true, ..WriteConditions::default() };
     let complete = CompleteMultipartUpload { conditions, ..complete_of("k", upload, vec![listed(1, &bytes)]) };
     world.before_commit(|world| async move { world.put("k", b"quick").await });
     let lost = world.run(Operation::CompleteMultipartUpload(complete)).await;
@@ -199,7 +203,7 @@ async fn conditions_are_looked_at_again_when_the_object_changed() {
 async fn a_write_that_never_wins_says_so() {
     let world = World::new().await;
     world.put("k", b"0").await;
-    let conditions = WriteConditions { if_match: Some(ETagCondition::Any), if_absent: false };
+    let conditions = WriteConditions { if_match: Some(ETagCondition::Any), ..WriteConditions::default() };
     for (conditions, expected) in
         [(conditions, Failure::ConditionalConflict(object("k").key)), (WriteConditions::default(), Failure::SlowDown)]
     {
@@ -225,7 +229,7 @@ async fn of_many_writes_on_condition_of_absence_one_wins() {
     let tasks = (0..16).map(|task| {
         let world = world.clone();
         tokio::spawn(async move {
-            let put = PutObject { conditions: WriteConditions { if_match: None, if_absent: true }, ..put_of("k") };
+            let put = PutObject { conditions: WriteConditions { if_absent: true, ..WriteConditions::default() }, ..put_of("k") };
             world.put_as(put, pieces(&noise(task, 5_000))).await
         })
     });

@@ -170,6 +170,7 @@ pub(super) fn listed(part: u64, bytes: &[u8]) -> CompletedPart {
 
 pub(super) fn put_of(key: &str) -> PutObject {
     PutObject {
+        callback: None,
         object: object(key),
         attributes: Attributes::default(),
         conditions: WriteConditions::default(),
@@ -183,6 +184,8 @@ pub(super) fn read_of(key: &str, selection: Selection) -> ReadObject {
 
 pub(super) fn complete_of(key: &str, upload_id: UploadId, parts: Vec<CompletedPart>) -> CompleteMultipartUpload {
     CompleteMultipartUpload {
+        callback: None,
+        takes_all_parts: false,
         object: object(key),
         upload_id,
         parts,
@@ -212,6 +215,11 @@ impl World {
     pub(super) async fn new() -> Self {
         let kv = Arc::new(TestKv::default());
         let record = BucketRecord {
+            retries_callbacks: true,
+            storage_class: None,
+            acl: crate::model::Acl::Private,
+            lifecycle: None,
+            referer: None,
             id: BucketId(*b"bucketid"),
             owner: Account::root(),
             created: Timestamp::from_millis(0),
@@ -265,7 +273,7 @@ impl World {
 
     pub(super) async fn execute(&self, operation: Operation, body: Option<Box<dyn Body>>) -> Result<Reply, Failure> {
         let caller = Caller::Key { access_key: "key".to_owned(), account: Account::root() };
-        self.gateway.execute(Request { caller, limits: LIMITS, operation }, body).await
+        self.gateway.execute(Request { origin: crate::model::Origin::default(), caller, limits: LIMITS, operation }, body).await
     }
 
     pub(super) async fn run(&self, operation: Operation) -> Result<Outcome, Failure> {
@@ -303,7 +311,13 @@ impl World {
     }
 
     pub(super) async fn create(&self, key: &str, checksum: Option<(ChecksumAlgorithm, ChecksumType)>) -> UploadId {
-        let create = CreateMultipartUpload { object: object(key), attributes: Attributes::default(), checksum };
+        let create = CreateMultipartUpload {
+            conditions: crate::model::WriteConditions::default(),
+            sequential: false,
+            object: object(key),
+            attributes: Attributes::default(),
+            checksum,
+        };
         match self.run(Operation::CreateMultipartUpload(create)).await.unwrap() {
             Outcome::CreateMultipartUpload { upload_id, .. } => upload_id,
             other => panic!("{other:?}"),

@@ -15,6 +15,7 @@ fn listing(after: Option<&str>, count_max: usize) -> ListObjects {
 
 fn put(key: &str, size: u64) -> PutObject {
     PutObject {
+        callback: None,
         object: object(key),
         attributes: Attributes::default(),
         conditions: WriteConditions::default(),
@@ -33,11 +34,25 @@ fn decodes_what_clients_send() {
             "",
             Operation::ListBuckets(ListBuckets { prefix: "b".to_owned(), after: None, count_max: 5 }),
         ),
-        ("PUT /bkt\nx-amz-acl: private", "", Operation::CreateBucket(CreateBucket { bucket: bucket(), location: None })),
+        (
+            "PUT /bkt\nx-amz-acl: private",
+            "",
+            Operation::CreateBucket(CreateBucket {
+                acl: crate::model::Acl::Private,
+                storage_class: None,
+                bucket: bucket(),
+                location: None,
+            }),
+        ),
         (
             "PUT /bkt/",
             "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConfiguration>",
-            Operation::CreateBucket(CreateBucket { bucket: bucket(), location: Some("eu-west-1".to_owned()) }),
+            Operation::CreateBucket(CreateBucket {
+                acl: crate::model::Acl::Private,
+                storage_class: None,
+                bucket: bucket(),
+                location: Some("eu-west-1".to_owned()),
+            }),
         ),
         ("HEAD /bkt", "", Operation::HeadBucket(bucket())),
         ("DELETE /bkt/", "", Operation::DeleteBucket(bucket())),
@@ -47,7 +62,7 @@ fn decodes_what_clients_send() {
         ("GET /bkt?versioning", "", Operation::GetBucketVersioning(bucket())),
         ("PUT /bkt?acl\nx-amz-acl: private", "", Operation::GetBucketAcl(bucket())),
         ("PUT /bkt/k?acl\nx-amz-acl: private\ncontent-length: 0", "", Operation::GetObjectAcl(object("k"))),
-        ("GET /bkt?lifecycle", "", Operation::GetAbsentBucketConfiguration(bucket(), AbsentConfiguration::Lifecycle)),
+        ("GET /bkt?lifecycle", "", Operation::GetBucketLifecycle(bucket())),
         ("GET /bkt?requestPayment", "", Operation::GetAbsentBucketConfiguration(bucket(), AbsentConfiguration::RequestPayment)),
         ("GET /bkt?policyStatus", "", Operation::GetBucketPolicyStatus(bucket())),
         ("PUT /bkt?policy", "{}", Operation::PutBucketPolicy(bucket(), "{}".to_owned())),
@@ -111,8 +126,10 @@ fn decodes_what_clients_send() {
             "PUT /bkt/k\ncontent-length: 5\ncontent-md5: XUFAKrxLKna5cZ2REBfFkg==\nx-amz-checksum-crc32: NhCmhg==\nif-none-match: *\ncontent-type: text/plain\nexpires: whenever\nx-amz-meta-B: 1\nx-amz-meta-a: é\nx-amz-meta-b: 2\nx-amz-tagging: a=1&b=x+y\nx-amz-storage-class: STANDARD_IA\nx-amz-acl: bucket-owner-full-control\ncontent-encoding: aws-chunked",
             "",
             Operation::PutObject(PutObject {
+                callback: None,
                 object: object("k"),
                 attributes: Attributes {
+                    acl: None,
                     headers: SystemHeaders {
                         expires: Some("whenever".to_owned()),
                         storage_class: Some("STANDARD_IA".to_owned()),
@@ -121,7 +138,7 @@ fn decodes_what_clients_send() {
                     user: UserMetadata(vec![("a".to_owned(), "é".as_bytes().to_vec()), ("b".to_owned(), b"1,2".to_vec())]),
                     tags: Tags(vec![("a".to_owned(), "1".to_owned()), ("b".to_owned(), "x y".to_owned())]),
                 },
-                conditions: WriteConditions { if_match: None, if_absent: true },
+                conditions: WriteConditions { forbid_overwrite: false, if_match: None, if_absent: true },
                 claims: BodyClaims {
                     size: Some(5),
                     md5: Some(md5("5d41402abc4b2a76b9719d911017c592")),
@@ -176,6 +193,8 @@ fn decodes_what_clients_send() {
             "POST /bkt/k?uploads=\nx-amz-checksum-algorithm: CRC32\ncontent-type: a/b",
             "",
             Operation::CreateMultipartUpload(CreateMultipartUpload {
+                conditions: crate::model::WriteConditions::default(),
+                sequential: false,
                 object: object("k"),
                 attributes: Attributes { headers: headers("a/b"), ..Attributes::default() },
                 checksum: Some((ChecksumAlgorithm::Crc32, ChecksumType::Composite)),
@@ -185,6 +204,8 @@ fn decodes_what_clients_send() {
             "POST /bkt/k?uploads",
             "",
             Operation::CreateMultipartUpload(CreateMultipartUpload {
+                conditions: crate::model::WriteConditions::default(),
+                sequential: false,
                 object: object("k"),
                 attributes: Attributes::default(),
                 checksum: None,
@@ -216,6 +237,8 @@ fn decodes_what_clients_send() {
             "POST /bkt/k?uploadId=0123456789ABCDEF0123456789ABCDEF\nx-amz-mp-object-size: 9\nx-amz-checksum-crc32: NhCmhg==-2\nx-amz-checksum-type: COMPOSITE\nif-match: \"03030303030303030303030303030303\"",
             "<?xml version=\"1.0\"?><CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Part><ETag>&quot;01010101010101010101010101010101&quot;</ETag><PartNumber>2</PartNumber><ChecksumCRC32>NhCmhg==</ChecksumCRC32></Part>\n<Part><PartNumber> 1 </PartNumber><ETag>&#34;02020202020202020202020202020202&#34;</ETag></Part></CompleteMultipartUpload>",
             Operation::CompleteMultipartUpload(CompleteMultipartUpload {
+                callback: None,
+                takes_all_parts: false,
                 object: object("k"),
                 upload_id: upload(),
                 parts: vec![
@@ -223,7 +246,11 @@ fn decodes_what_clients_send() {
                     CompletedPart { number: number(1), etag: etag(2), checksum: None },
                 ],
                 refusal: None,
-                conditions: WriteConditions { if_match: Some(ETagCondition::OneOf(vec![etag(3)])), if_absent: false },
+                conditions: WriteConditions {
+                    forbid_overwrite: false,
+                    if_match: Some(ETagCondition::OneOf(vec![etag(3)])),
+                    if_absent: false,
+                },
                 object_size: Some(9),
                 checksum: Some(ObjectChecksum { value: crc32([0x36, 0x10, 0xa6, 0x86]), composite_of: Some(2) }),
                 checksum_type: Some(ChecksumType::Composite),

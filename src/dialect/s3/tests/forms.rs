@@ -32,8 +32,10 @@ fn a_form_is_a_put() {
     )
     .unwrap();
     let expected = PutObject {
+        callback: None,
         object: object("up/a b.txt"),
         attributes: Attributes {
+            acl: None,
             headers: SystemHeaders {
                 content_type: Some("text/plain".to_owned()),
                 storage_class: Some("STANDARD_IA".to_owned()),
@@ -68,9 +70,9 @@ fn forms_are_refused_as_s3_refuses_them() {
 
 #[test]
 fn a_form_is_answered_as_it_asks() {
-    let context = ReplyContext { request_id: "R", host_id: "H", region: "us-east-1", now: NOW };
+    let context = ReplyContext { request_id: "R", host_id: "H", authority: "", region: "us-east-1", now: NOW };
     let checksum = ObjectChecksum { value: crc32([0x36, 0x10, 0xa6, 0x86]), composite_of: None };
-    let outcome = Outcome::PutObject { etag: etag(1), checksum, size: 5 };
+    let outcome = Outcome::PutObject { crc64_ecma: 0, event: None, etag: etag(1), checksum, size: 5 };
     let at = "http://127.0.0.1:9000/bkt/a%20b";
     let quoted = "%2201010101010101010101010101010101%22";
     for (field, value, status, location) in [

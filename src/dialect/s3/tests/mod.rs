@@ -37,7 +37,7 @@ fn head(text: &str) -> Parts {
 }
 
 fn route(parts: &Parts) -> Result<(Address, Route), ErrorReply> {
-    let address = super::address(parts, &[])?;
+    let address = super::address(parts, &Default::default())?;
     let route = super::route(parts, &address)?;
     Ok((address, route))
 }
