@@ -11,6 +11,7 @@
 pub mod address;
 pub mod date;
 pub mod error;
+pub mod oss;
 pub mod percent;
 pub mod s3;
 pub mod xml;
