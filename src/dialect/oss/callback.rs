@@ -11,7 +11,7 @@ use crate::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
 use serde_json::{Map, Value};
 
 /// Largest configuration and largest set of variables, each as it is sent. Bytes.
@@ -146,8 +146,10 @@ fn invalid(message: &'static str) -> ErrorReply {
 pub(super) fn encode(etag: &ETag, crc64_ecma: u64, told: &Result<CallbackReply, String>, context: &ReplyContext<'_>) -> Response<Bytes> {
     let mut response = match told {
         Ok(reply) => {
-            let mut response = response::text(StatusCode::OK, "application/json", String::new(), context);
-            response.headers_mut().insert(http::header::CONTENT_LENGTH, reply.body.len().into());
+            let is_xml = reply.content_type.trim_start().to_ascii_lowercase().starts_with("application/xml");
+            let content_type = if is_xml { "application/xml" } else { "application/json" };
+            let mut response = response::text(StatusCode::OK, content_type, String::new(), context);
+            response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(reply.body.len()));
             *response.body_mut() = Bytes::copy_from_slice(&reply.body);
             response
         }

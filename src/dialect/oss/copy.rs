@@ -2,12 +2,11 @@
 
 use super::{
     conditions, error, headers,
-    response::{self, ReplyContext, quoted},
+    response::{self, ReplyContext, iso8601, quoted},
     route, tagging,
 };
 use crate::{
     dialect::{
-        date::iso8601,
         error::ErrorReply,
         percent::{self, Plus},
         xml::Writer,

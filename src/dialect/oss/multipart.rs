@@ -8,11 +8,10 @@ use super::{
     object,
     query::{PAGE_SIZE_MAX, Query},
     range,
-    response::{self, ReplyContext, quoted},
+    response::{self, ReplyContext, iso8601, quoted},
 };
 use crate::{
     dialect::{
-        date::iso8601,
         error::ErrorReply,
         xml::{Element, Writer},
     },
