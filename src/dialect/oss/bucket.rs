@@ -5,14 +5,11 @@ use super::{
     error::{ErrorReply, invalid_argument, malformed_xml, missing_argument, not_implemented_here},
     headers::shown_storage_class,
     owner,
-    response::{self, ReplyContext, set},
+    response::{self, ReplyContext, iso8601, set},
     service::{endpoint, location},
 };
 use crate::{
-    dialect::{
-        date::iso8601,
-        xml::{Element, Writer},
-    },
+    dialect::xml::{Element, Writer},
     model::{Account, Acl, Bucket, BucketInfo, BucketStat, CreateBucket, RefererConfiguration},
 };
 use bytes::Bytes;

@@ -5,13 +5,11 @@
 
 use super::{
     error::{ErrorReply, invalid_argument, invalid_request, malformed_xml, not_implemented_here},
+    response::iso8601,
     tagging::{self, Of},
 };
 use crate::{
-    dialect::{
-        date::iso8601,
-        xml::{Element, Writer},
-    },
+    dialect::xml::{Element, Writer},
     model::{Expiry, LifecycleConfiguration, LifecycleRule, Tags, Timestamp},
 };
 use std::str::FromStr;

@@ -6,11 +6,11 @@ use super::{
     headers::shown_storage_class,
     owner,
     query::{PAGE_SIZE_MAX, Query},
-    response::{self, ReplyContext, quoted},
+    response::{self, ReplyContext, iso8601, quoted},
     service::PAGE_SIZE,
 };
 use crate::{
-    dialect::{date::iso8601, percent, xml::Writer},
+    dialect::{percent, xml::Writer},
     model::{Account, Bucket, Entry, ListObjectVersions, ListObjects, ObjectListing, ObjectSummary, ObjectType},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};

@@ -5,10 +5,10 @@ use super::{
     headers::shown_storage_class,
     owner,
     query::{PAGE_SIZE_MAX, Query},
-    response::{self, ReplyContext},
+    response::{self, ReplyContext, iso8601},
 };
 use crate::{
-    dialect::{date::iso8601, xml::Writer},
+    dialect::xml::Writer,
     model::{Account, Bucket, BucketInfo, ListBuckets},
 };
 use bytes::Bytes;
