@@ -24,7 +24,6 @@ mod listing;
 mod multipart;
 mod object;
 mod owner;
-mod policy;
 mod query;
 mod range;
 mod response;
