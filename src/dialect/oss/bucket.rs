@@ -13,8 +13,7 @@ use crate::{
     model::{Account, Acl, Bucket, BucketInfo, BucketStat, CreateBucket, RefererConfiguration},
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use std::fmt::Display;
+use http::{HeaderMap, Response, StatusCode, header};
 
 /// Storage classes that are kept and shown as a label.
 const STORAGE_CLASSES: [&str; 4] = ["IA", "Archive", "ColdArchive", "DeepColdArchive"];
@@ -64,7 +63,7 @@ fn parse_storage_class(text: &str) -> Result<Option<String>, ErrorReply> {
     match text {
         "" | "Standard" => Ok(None),
         class if STORAGE_CLASSES.contains(&class) => Ok(Some(class.to_owned())),
-        other => Err(invalid_argument("The storage class you specified is invalid.", "StorageClass", other)),
+        other => Err(invalid_argument("No such bucket storage class exists.", "StorageClass", other)),
     }
 }
 
@@ -150,7 +149,8 @@ pub(super) fn decode_acl(headers: &HeaderMap) -> Result<Acl, ErrorReply> {
 fn acl_header(headers: &HeaderMap) -> Result<Option<Acl>, ErrorReply> {
     let Some(value) = headers.get("x-oss-acl") else { return Ok(None) };
     let word = String::from_utf8_lossy(value.as_bytes());
-    let acl = Acl::parse(word.trim()).ok_or_else(|| invalid_argument("no such bucket access control exists", "x-oss-acl", &word))?;
+    let acl = Acl::parse(word.trim())
+        .ok_or_else(|| invalid_argument("no such bucket access control exists", "x-oss-acl", &word).ec("0015-00000204"))?;
     Ok(Some(acl))
 }
 
@@ -179,11 +179,6 @@ pub(super) fn logging_document() -> String {
 /// `<RequestPaymentConfiguration>`.
 pub(super) fn request_payment_document() -> String {
     Writer::document("RequestPaymentConfiguration", "", |w| w.leaf("Payer", "BucketOwner"))
-}
-
-/// `<TransferAccelerationConfiguration>`.
-pub(super) fn transfer_acceleration_document() -> String {
-    Writer::document("TransferAccelerationConfiguration", "", |w| w.leaf("Enabled", false))
 }
 
 /// `<PublicAccessBlockConfiguration>`.
@@ -239,7 +234,7 @@ pub(super) fn referer_document(referer: &RefererConfiguration) -> String {
     })
 }
 
-fn write_referers(w: &mut Writer, patterns: &[impl Display]) {
+fn write_referers(w: &mut Writer, patterns: &[String]) {
     patterns.iter().for_each(|pattern| w.leaf("Referer", pattern));
 }
 
@@ -271,6 +266,7 @@ fn parse(document: &[u8], root: &str) -> Result<Element, ErrorReply> {
 mod tests {
     use super::{super::response::fixture::*, *};
     use crate::model::Timestamp;
+    use http::HeaderValue;
 
     fn headers(acl: &'static str) -> HeaderMap {
         HeaderMap::from_iter([(http::HeaderName::from_static("x-oss-acl"), HeaderValue::from_static(acl))])

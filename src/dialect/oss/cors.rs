@@ -1,7 +1,7 @@
 //! Cross-origin requests (OSS API Reference, "OptionObject", "PutBucketCors").
 
 use super::{
-    error::{ErrorReply, invalid_argument, invalid_request, malformed_xml},
+    error::{ErrorReply, invalid_argument, malformed_xml},
     headers,
     response::{self, ReplyContext, set},
 };
@@ -37,13 +37,14 @@ pub fn preflight(
     address: &Address,
     context: &ReplyContext<'_>,
 ) -> Result<Response<Bytes>, ErrorReply> {
-    let bad = |message: String| ErrorReply::bad_request("BadRequest", message);
-    let origin = headers::text(&parts.headers, "origin")
-        .filter(|origin| !origin.is_empty())
-        .ok_or_else(|| bad("Insufficient information. Origin request header needed.".to_owned()))?;
-    let method = headers::text(&parts.headers, "access-control-request-method").unwrap_or_else(|| "null".to_owned());
+    let needed = |name, message| {
+        let value = headers::text(&parts.headers, name).filter(|value| !value.is_empty());
+        value.ok_or_else(|| ErrorReply::bad_request("BadRequest", message))
+    };
+    let origin = needed("origin", "Insufficient information. Origin request header needed.")?;
+    let method = needed("access-control-request-method", "Insufficient information. Request Access-Control-Request-Method header needed.")?;
     if !METHODS.contains(&method.as_str()) {
-        return Err(bad(format!("Invalid Access-Control-Request-Method: {method}")));
+        return Err(ErrorReply::bad_request("BadRequest", format!("Invalid Access-Control-Request-Method: {method}")));
     }
     let requested = requested_headers(&parts.headers);
     let rule = configuration.and_then(|configuration| configuration.matching(&origin, &method, &requested)).ok_or_else(|| {
@@ -94,7 +95,7 @@ fn requested_headers(headers: &HeaderMap) -> Vec<String> {
 /// Reads a `<CORSConfiguration>` document.
 ///
 /// # Errors
-/// `MalformedXML`, `InvalidRequest` for too many rules, `InvalidArgument` for rules OSS does not accept.
+/// `MalformedXML`, `CORSRuleBeyondLimit` for too many rules, `InvalidArgument` for rules OSS does not accept.
 pub(super) fn parse_document(document: &[u8]) -> Result<CorsConfiguration, ErrorReply> {
     let root = Element::parse(document).map_err(|_| malformed_xml())?;
     let mut rules = Vec::new();
@@ -110,7 +111,7 @@ pub(super) fn parse_document(document: &[u8]) -> Result<CorsConfiguration, Error
         return Err(malformed_xml());
     }
     if rules.len() > RULE_COUNT_MAX {
-        return Err(invalid_request(format!("The number of CORS rules should not exceed allowed limit of {RULE_COUNT_MAX} rules.")));
+        return Err(ErrorReply::bad_request("CORSRuleBeyondLimit", "The CORS Rules num is beyond limit."));
     }
     Ok(CorsConfiguration { rules })
 }
@@ -284,7 +285,7 @@ mod tests {
             (format!("<CORSRule>{good}<AllowedHeader>**</AllowedHeader></CORSRule>"), "InvalidArgument"),
             (format!("<CORSRule>{good}<ExposeHeader>x-*</ExposeHeader></CORSRule>"), "InvalidArgument"),
             (format!("<CORSRule>{good}<ExposeHeader>a b</ExposeHeader></CORSRule>"), "InvalidArgument"),
-            (format!("{many}<CORSRule>{good}</CORSRule>"), "InvalidRequest"),
+            (format!("{many}<CORSRule>{good}</CORSRule>"), "CORSRuleBeyondLimit"),
         ] {
             let document = format!("<CORSConfiguration>{content}</CORSConfiguration>");
             assert_eq!(parse_document(document.as_bytes()).map_err(|error| error.code), Err(code), "{content}");

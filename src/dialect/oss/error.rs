@@ -188,11 +188,11 @@ fn denied(parts: &Parts, address: Option<&Address>) -> ErrorReply {
     let is_object = address.is_some_and(|address| address.key.is_some());
     let is_bucket = address.is_some_and(|address| address.bucket.is_some());
     match (is_anonymous(parts), is_bucket, is_object) {
-        (true, false, _) => access_denied("Anonymous access is forbidden for this operation."),
+        (true, false, _) => access_denied("Anonymous access is forbidden for this operation.").ec("0003-00001201"),
         (true, true, false) => access_denied("Anonymous user has no right to access this bucket."),
         (true, true, true) => access_denied("Anonymous user has no right to access this object."),
         (false, _, true) => access_denied("You have no right to access this object because of bucket acl.").ec("0003-00000001"),
-        (false, _, false) => access_denied("You have no right to access this bucket because of bucket acl.").ec("0003-00000001"),
+        (false, _, false) => access_denied("AccessDenied."),
     }
 }
 

@@ -197,7 +197,6 @@ const TOO_SMALL: &str = "Your proposed upload smaller than the minimum allowed s
 fn absent_configuration(bucket: &Bucket, kind: AbsentConfiguration) -> Answer<'static> {
     let absent = |code, message| Answer::Error(not_found(code, message, "BucketName", bucket));
     match kind {
-        AbsentConfiguration::Accelerate => Answer::Success(bucket::transfer_acceleration_document()),
         AbsentConfiguration::Logging => Answer::Success(bucket::logging_document()),
         AbsentConfiguration::RequestPayment => Answer::Success(bucket::request_payment_document()),
         AbsentConfiguration::PublicAccessBlock => Answer::Success(bucket::public_access_block_document()),
@@ -205,9 +204,13 @@ fn absent_configuration(bucket: &Bucket, kind: AbsentConfiguration) -> Answer<'s
         AbsentConfiguration::Encryption => {
             absent("NoSuchServerSideEncryptionRule", "The server side encryption configuration was not found.")
         }
+        AbsentConfiguration::Accelerate => {
+            let message = "The bucket you specified does not have transfer acceleration configuration.";
+            absent("NoSuchTransferAccelerationConfiguration", message)
+        }
         AbsentConfiguration::ObjectLock => absent("NoSuchWORMConfiguration", "The WORM Configuration does not exist."),
         AbsentConfiguration::Replication => {
-            absent("NoSuchReplicationConfiguration", "The bucket you specified does not have a replication configuration.")
+            absent("NoSuchReplicationConfiguration", "The bucket you specified does not have replication configuration.")
         }
         // S3's alone.
         AbsentConfiguration::OwnershipControls | AbsentConfiguration::Notification => {
@@ -302,6 +305,7 @@ mod tests {
             (Failure::RefererDenied, 403, "AccessDenied", ""),
             (Failure::NoSuchConfiguration(bucket(), AbsentConfiguration::Website), 404, "NoSuchWebsiteConfiguration", ""),
             (Failure::NoSuchConfiguration(bucket(), AbsentConfiguration::Encryption), 404, "NoSuchServerSideEncryptionRule", ""),
+            (Failure::NoSuchConfiguration(bucket(), AbsentConfiguration::Accelerate), 404, "NoSuchTransferAccelerationConfiguration", ""),
             (Failure::SlowDown, 503, "ServiceUnavailable", ""),
             (Failure::Internal, 500, "InternalError", ""),
         ] {
@@ -363,7 +367,6 @@ mod tests {
         let none = |kind| encoded(Failure::NoSuchConfiguration(bucket(), kind), "GET /bkt/");
         check("default_logging", &none(AbsentConfiguration::Logging));
         check("default_request_payment", &none(AbsentConfiguration::RequestPayment));
-        check("default_transfer_acceleration", &none(AbsentConfiguration::Accelerate));
         check("default_public_access_block", &none(AbsentConfiguration::PublicAccessBlock));
         check("default_tagging", &encoded(Failure::NoSuchTagSet(bucket()), "GET /bkt/?tagging"));
         let repeated = encoded(Failure::BucketAlreadyOwnedByYou(bucket()), "PUT /bkt/");
@@ -378,7 +381,7 @@ mod tests {
             ("GET /bkt/", "Anonymous user has no right to access this bucket."),
             ("GET /bkt/k?Signature=x&Expires=1", "You have no right to access this object because of bucket acl."),
             ("GET /bkt/k?x-oss-signature=x", "You have no right to access this object because of bucket acl."),
-            ("GET /bkt/\nAuthorization: OSS a:b", "You have no right to access this bucket because of bucket acl."),
+            ("GET /bkt/\nAuthorization: OSS a:b", "<Message>AccessDenied.</Message>"),
         ] {
             let response = encoded(Failure::AccessDenied, request);
             let body = std::str::from_utf8(response.body()).unwrap();

@@ -93,7 +93,7 @@ pub(super) fn encode_regions(reply: &RegionsReply, context: &ReplyContext<'_>) -
     if let RegionsReply(Some(asked)) = reply
         && *asked != name
     {
-        let unknown = ErrorReply::new(StatusCode::NOT_FOUND, "NoSuchRegion", "The specified region does not exist.");
+        let unknown = ErrorReply::new(StatusCode::NOT_FOUND, "NoSuchRegion", "NoSuchRegion");
         return error::refusal(&unknown.with("Region", asked), &Method::GET, context);
     }
     let endpoint = endpoint(context.authority, None);

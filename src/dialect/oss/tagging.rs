@@ -27,23 +27,29 @@ pub(super) enum Of {
 /// Reads `x-oss-tagging`: `A=1&B=2`, URL-encoded; without `=` the value is empty.
 ///
 /// # Errors
-/// `InvalidArgument` for what does not decode; `RepeatedTags`, `InvalidTag`.
+/// `InvalidArgument` for what does not decode and for repeated keys; `InvalidTag`.
 pub(super) fn parse_header(text: &str) -> Result<Tags, ErrorReply> {
-    let decode = |part| {
-        let malformed = || invalid_argument("The header 'x-oss-tagging' must be URL encoded UTF-8.", "x-oss-tagging", text);
-        percent::decode(part, Plus::Space).ok_or_else(malformed)
+    let malformed = || {
+        let message =
+            "The header 'x-oss-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.";
+        invalid_argument(message, "x-oss-tagging", text)
     };
+    let decode = |part| percent::decode(part, Plus::Space).ok_or_else(malformed);
     let pairs = text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         Ok((decode(key)?, decode(value)?))
     });
-    check(pairs.collect::<Result<_, _>>()?, Of::Object)
+    let tags: Vec<(String, String)> = pairs.collect::<Result<_, ErrorReply>>()?;
+    if repeated(&tags).is_some() {
+        return Err(malformed());
+    }
+    check(tags, Of::Object)
 }
 
 /// Reads a `<Tagging>` document.
 ///
 /// # Errors
-/// `MalformedXML`, `RepeatedTags`, `InvalidTag`.
+/// `MalformedXML`, `RepeatedTags`, `InvalidTag`, `TooManyTags`.
 pub(super) fn parse_document(document: &[u8], of: Of) -> Result<Tags, ErrorReply> {
     let root = Element::parse(document).map_err(|_| malformed_xml())?;
     let set = root.child("TagSet").filter(|_| root.name() == "Tagging").ok_or_else(malformed_xml)?;
@@ -77,19 +83,19 @@ pub(super) fn write(w: &mut Writer, tags: &Tags) {
 /// Tags that something may have.
 ///
 /// # Errors
-/// `RepeatedTags`, `InvalidTag`.
+/// `RepeatedTags`, `InvalidTag`, `TooManyTags`.
 pub(super) fn check(tags: Vec<(String, String)>, of: Of) -> Result<Tags, ErrorReply> {
-    let (count_max, message) = match of {
-        Of::Object => (OBJECT_TAG_COUNT_MAX, "Object tags cannot be greater than 10."),
-        Of::Bucket => (BUCKET_TAG_COUNT_MAX, "Bucket tags cannot be greater than 20."),
+    let (count_max, code, message) = match of {
+        Of::Object => (OBJECT_TAG_COUNT_MAX, "InvalidTag", "Object tags cannot be greater than 10."),
+        Of::Bucket => (BUCKET_TAG_COUNT_MAX, "TooManyTags", "The bucket tags num is beyond limit."),
     };
     if tags.len() > count_max {
-        return Err(ErrorReply::bad_request("InvalidTag", message));
+        return Err(ErrorReply::bad_request(code, message));
     }
-    for (index, (key, value)) in tags.iter().enumerate() {
-        if tags[..index].iter().any(|(other, _)| other == key) {
-            return Err(ErrorReply::bad_request("RepeatedTags", "Tag keys must be unique.").with("TagKey", key));
-        }
+    if let Some(key) = repeated(&tags) {
+        return Err(ErrorReply::bad_request("RepeatedTags", "Tag keys must be unique.").with("TagKey", key));
+    }
+    for (key, value) in &tags {
         if key.is_empty() || key.chars().count() > KEY_LENGTH_MAX || !is_legal(key, of) {
             return Err(ErrorReply::bad_request("InvalidTag", "The TagKey you have provided is invalid.").with("TagKey", key));
         }
@@ -99,6 +105,12 @@ pub(super) fn check(tags: Vec<(String, String)>, of: Of) -> Result<Tags, ErrorRe
         }
     }
     Ok(Tags(tags))
+}
+
+/// A key that comes twice.
+fn repeated(tags: &[(String, String)]) -> Option<&str> {
+    let keys = tags.iter().enumerate().map(|(index, (key, _))| (index, key));
+    keys.into_iter().find(|(index, key)| tags[..*index].iter().any(|(other, _)| other == *key)).map(|(_, key)| key.as_str())
 }
 
 /// S3 shows the same tags, so what neither has is not let in.
@@ -128,7 +140,7 @@ mod tests {
         assert_eq!(parse_header(""), Ok(Tags::default()));
         for (bad, code) in [
             ("a=%zz", "InvalidArgument"),
-            ("a=1&a=2", "RepeatedTags"),
+            ("a=1&a=2", "InvalidArgument"),
             ("=1", "InvalidTag"),
             ("a=%00", "InvalidTag"),
             ("a=1&b&c&d&e&f&g&h&i&j&k", "InvalidTag"),
@@ -147,6 +159,10 @@ mod tests {
         let twenty = Tags((0..20).map(|number| (format!("k{number}"), "值!".to_owned())).collect());
         assert_eq!(parse_document(document(&twenty).as_bytes(), Of::Bucket), Ok(twenty.clone()));
         assert_eq!(parse_document(document(&twenty).as_bytes(), Of::Object).map_err(|error| error.code), Err("InvalidTag"));
+        let twice = "<Tagging><TagSet><Tag><Key>a</Key></Tag><Tag><Key>a</Key></Tag></TagSet></Tagging>";
+        assert_eq!(parse_document(twice.as_bytes(), Of::Object).map_err(|error| error.code), Err("RepeatedTags"));
+        let many = Tags((0..21).map(|number| (format!("k{number}"), String::new())).collect());
+        assert_eq!(parse_document(document(&many).as_bytes(), Of::Bucket).map_err(|error| error.code), Err("TooManyTags"));
         for bad in ["", "<Tagging/>", "<T><TagSet/></T>", "<Tagging><TagSet><X/></TagSet></Tagging>"] {
             assert_eq!(parse_document(bad.as_bytes(), Of::Bucket).map_err(|error| error.code), Err("MalformedXML"), "{bad}");
         }
