@@ -58,7 +58,10 @@ fn what_is_wrong_is_told_in_the_words_of_oss() {
         (r#"{"callbackUrl":"http://a","callbackBody":""}"#, "The callback body is empty."),
         (r#"{"callbackBody":"b"}"#, "The callback url configuration is invalid."),
         (r#"{"callbackUrl":"http://a","callbackBody":"b","callbackHost":"a b"}"#, "The callback host configuration is invalid."),
-        (r#"{"callbackUrl":"http://a","callbackBody":"b","callbackBodyType":"text/plain"}"#, "The callback body type configuration is invalid."),
+        (
+            r#"{"callbackUrl":"http://a","callbackBody":"b","callbackBodyType":"text/plain"}"#,
+            "The callback body type configuration is invalid.",
+        ),
         (
             r#"{"callbackUrl":"http://1;http://2;http://3;http://4;http://5;http://6","callbackBody":"b"}"#,
             "The number of callback url exceed max value.",
@@ -66,7 +69,20 @@ fn what_is_wrong_is_told_in_the_words_of_oss() {
     ] {
         assert_eq!(refusal(json), message, "{json}");
     }
-    for url in ["", ";", "a", "/x", "ftp://a/", "http://", "http://[::1]/", "http://u@a/", "http://a b/", "http://a/ü", "http://a:99999/", "http://a/#f"] {
+    for url in [
+        "",
+        ";",
+        "a",
+        "/x",
+        "ftp://a/",
+        "http://",
+        "http://[::1]/",
+        "http://u@a/",
+        "http://a b/",
+        "http://a/ü",
+        "http://a:99999/",
+        "http://a/#f",
+    ] {
         let json = format!(r#"{{"callbackUrl":"{url}","callbackBody":"b"}}"#);
         assert_eq!(refusal(&json), "The callback url configuration is invalid.", "{url}");
     }
@@ -92,13 +108,8 @@ fn the_client_gets_what_the_application_said_or_why_it_did_not() {
         crc64_ecma: 7,
         event: Some(EventId([0; 16])),
     };
-    let complete = Outcome::CompleteMultipartUpload {
-        etag: etag(1),
-        checksum: None,
-        size: 5,
-        crc64_ecma: 7,
-        event: Some(EventId([0; 16])),
-    };
+    let complete =
+        Outcome::CompleteMultipartUpload { etag: etag(1), checksum: None, size: 5, crc64_ecma: 7, event: Some(EventId([0; 16])) };
     for outcome in [&put, &complete] {
         let told = Ok(CallbackReply { content_type: "text/plain".to_owned(), body: b"{\"a\":1}".to_vec() });
         let response = encode_called_back(&Wire::Plain, outcome, &told, &context());

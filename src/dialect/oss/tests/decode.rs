@@ -14,13 +14,7 @@ fn sized(size: u64) -> BodyClaims {
 }
 
 fn put(key: &str, claims: BodyClaims) -> PutObject {
-    PutObject {
-        object: object(key),
-        attributes: Attributes::default(),
-        conditions: WriteConditions::default(),
-        claims,
-        callback: None,
-    }
+    PutObject { object: object(key), attributes: Attributes::default(), conditions: WriteConditions::default(), claims, callback: None }
 }
 
 fn create(sequential: bool) -> CreateMultipartUpload {
@@ -141,12 +135,7 @@ fn decodes_what_clients_ask_of_objects() {
         (
             "POST /bkt/k?append&position=5\ncontent-length: 1",
             "",
-            Operation::AppendObject(AppendObject {
-                object: object("k"),
-                position: 5,
-                attributes: Attributes::default(),
-                claims: sized(1),
-            }),
+            Operation::AppendObject(AppendObject { object: object("k"), position: 5, attributes: Attributes::default(), claims: sized(1) }),
         ),
         ("PUT /bkt/l?symlink\nx-oss-symlink-target: tgt%2Fa%20b", "", symlink("tgt/a b")),
         ("PUT /bkt/l?symlink\nx-oss-symlink-target: tgt/a b%", "", symlink("tgt/a b%")),
@@ -248,7 +237,8 @@ fn decodes_what_clients_ask_of_buckets() {
         Operation::DeleteObjects(DeleteObjects { bucket: fixture::bucket(), objects })
     };
     let md5 = "content-length: 1\ncontent-md5: AAAAAAAAAAAAAAAAAAAAAA==";
-    let two = "<Delete><Quiet>true</Quiet><Object><Key>a</Key></Object><Object><Key>b&amp;c</Key><VersionId>null</VersionId></Object></Delete>";
+    let two =
+        "<Delete><Quiet>true</Quiet><Object><Key>a</Key></Object><Object><Key>b&amp;c</Key><VersionId>null</VersionId></Object></Delete>";
     let bucket = fixture::bucket;
     for (head, document, operation) in [
         (format!("POST /bkt/?delete&encoding-type=url\n{md5}"), two, delete(&["a", "b&c"])),
@@ -262,11 +252,7 @@ fn decodes_what_clients_ask_of_buckets() {
         ("GET /bkt/?policyStatus".to_owned(), "", Operation::GetBucketPolicyStatus(bucket())),
         ("DELETE /bkt/?lifecycle".to_owned(), "", Operation::DeleteBucketLifecycle(bucket())),
         ("GET /bkt/?referer".to_owned(), "", Operation::GetBucketReferer(bucket())),
-        (
-            "GET /bkt/?encryption".to_owned(),
-            "",
-            Operation::GetAbsentBucketConfiguration(bucket(), AbsentConfiguration::Encryption),
-        ),
+        ("GET /bkt/?encryption".to_owned(), "", Operation::GetAbsentBucketConfiguration(bucket(), AbsentConfiguration::Encryption)),
     ] {
         check(&head, document, &operation);
     }
@@ -327,8 +313,10 @@ fn a_traffic_limit_is_bytes_per_second() {
 #[test]
 fn an_upload_may_be_told_to_an_application() {
     let callback = STANDARD.encode(r#"{"callbackUrl":"http://app/cb","callbackBody":"b=${bucket}"}"#);
-    let document =
-        format!("<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{}</ETag></Part></CompleteMultipartUpload>", "01".repeat(16));
+    let document = format!(
+        "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{}</ETag></Part></CompleteMultipartUpload>",
+        "01".repeat(16)
+    );
     for (head, document) in [
         (format!("PUT /bkt/k\ncontent-length: 1\nx-oss-callback: {callback}"), ""),
         (format!("PUT /bkt/k?callback={}\ncontent-length: 1", crate::dialect::percent::encode(&callback)), ""),

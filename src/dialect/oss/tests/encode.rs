@@ -17,8 +17,7 @@ fn multipart_etag() -> ETag {
 }
 
 const CRC: u64 = 11_177_612_005_948_864_433;
-const LIST: &str =
-    "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>01010101010101010101010101010101</ETag></Part></CompleteMultipartUpload>";
+const LIST: &str = "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>01010101010101010101010101010101</ETag></Part></CompleteMultipartUpload>";
 
 fn uploads(next: Option<(String, Option<UploadId>)>) -> UploadListing {
     let upload = |text: &str, storage_class: Option<&str>| {
@@ -36,14 +35,8 @@ fn uploads(next: Option<(String, Option<UploadId>)>) -> UploadListing {
 }
 
 fn parts(is_truncated: bool) -> PartListing {
-    let part = PartSummary {
-        number: number(2),
-        size: 102_400,
-        etag: etag(0xab),
-        last_modified: LAST_MODIFIED,
-        checksum: None,
-        crc64_ecma: CRC,
-    };
+    let part =
+        PartSummary { number: number(2), size: 102_400, etag: etag(0xab), last_modified: LAST_MODIFIED, checksum: None, crc64_ecma: CRC };
     PartListing {
         owner: Account::root(),
         initiator: Account::root(),
@@ -57,7 +50,8 @@ fn parts(is_truncated: bool) -> PartListing {
 #[test]
 fn every_document_is_as_in_its_golden_file() {
     let delete = "POST /bkt?delete\ncontent-length: 1\ncontent-md5: AAAAAAAAAAAAAAAAAAAAAA==";
-    let keys = "<Object><Key>a b</Key></Object><Object><Key>c</Key><VersionId>null</VersionId></Object><Object><Key>x</Key></Object></Delete>";
+    let keys =
+        "<Object><Key>a b</Key></Object><Object><Key>c</Key><VersionId>null</VersionId></Object><Object><Key>x</Key></Object></Delete>";
     let results = |last| Outcome::DeleteObjects(vec![(key("a b"), Ok(())), (key("c"), Ok(())), (key("x"), last)]);
     let completed = Outcome::CompleteMultipartUpload { event: None, etag: multipart_etag(), checksum: None, size: 1, crc64_ecma: CRC };
     let created = Outcome::CreateMultipartUpload { upload_id: upload(), checksum: None };
@@ -138,10 +132,7 @@ fn what_was_stored_is_told_in_headers() {
         event: None,
     };
     let part = Outcome::UploadPart { etag: ETag::Whole(crate::digest::md5(b"hello")), checksum: None, crc64_ecma: CRC };
-    for (head, outcome) in [
-        ("PUT /bkt/k\ncontent-length: 5", &put),
-        ("PUT /bkt/k?partNumber=1&uploadId=$U\ncontent-length: 5", &part),
-    ] {
+    for (head, outcome) in [("PUT /bkt/k\ncontent-length: 5", &put), ("PUT /bkt/k?partNumber=1&uploadId=$U\ncontent-length: 5", &part)] {
         let response = answer(head, "", outcome);
         assert_eq!((response.status().as_u16(), response.body().len()), (200, 0));
         for (name, value) in [

@@ -54,7 +54,14 @@ fn refusals() -> Vec<Refusal> {
     case("an empty version", "DELETE /bkt/k?versionId=", "", 400, "InvalidArgument", "Version id can not be the empty string.");
     case("writing a version", "PUT /bkt/k?versionId=null\ncontent-length: 0", "", 400, "InvalidArgument", "ArgumentValue=versionId");
     case("a position without append", "PUT /bkt/k?position=0\ncontent-length: 0", "", 400, "InvalidArgument", "ArgumentValue=position");
-    case("a source without copy", "PUT /bkt/k?tagging\nx-oss-copy-source: /bkt/b", "", 400, "InvalidArgument", "only specify a copy source");
+    case(
+        "a source without copy",
+        "PUT /bkt/k?tagging\nx-oss-copy-source: /bkt/b",
+        "",
+        400,
+        "InvalidArgument",
+        "only specify a copy source",
+    );
 
     // Headers that we have not, and headers that are none.
     let put = |header: &str| format!("PUT /bkt/k\ncontent-length: 1\n{header}");
@@ -115,7 +122,9 @@ fn refusals() -> Vec<Refusal> {
     case("an id that is none, aborted", "DELETE /bkt/k?uploadId=", "", 404, "NoSuchUpload", "EC=0017-00000244");
     let encrypted = "PUT /bkt/k?partNumber=1&uploadId=$U\ncontent-length: 0\nx-oss-server-side-encryption: AES256";
     case("encryption of a part", encrypted, "", 400, "InvalidArgument", "x-oss-server-side-encryption");
-    for document in ["", "<x", "<CompleteMultipartUpload/>", "<Other><Part/></Other>", "<CompleteMultipartUpload><Part/></CompleteMultipartUpload>"] {
+    for document in
+        ["", "<x", "<CompleteMultipartUpload/>", "<Other><Part/></Other>", "<CompleteMultipartUpload><Part/></CompleteMultipartUpload>"]
+    {
         case("a list that is none", "POST /bkt/k?uploadId=$U", document, 400, "MalformedXML", "EC=0042-00000205");
     }
     let all = "POST /bkt/k?uploadId=$U\nx-oss-complete-all: yes";
@@ -132,7 +141,9 @@ fn refusals() -> Vec<Refusal> {
     case("a delete without MD5", "POST /bkt?delete\ncontent-length: 1", "<Delete/>", 400, "MissingArgument", "");
     case("a delete without length", "POST /bkt?delete\ncontent-md5: AAAAAAAAAAAAAAAAAAAAAA==", "", 411, "MissingContentLength", "");
     let many = format!("<Delete>{}</Delete>", "<Object><Key>k</Key></Object>".repeat(1001));
-    for document in ["", "<x", "<Delete/>", "<Delete><Object/></Delete>", "<Delete><Quiet>x</Quiet><Object><Key>k</Key></Object></Delete>", &many] {
+    for document in
+        ["", "<x", "<Delete/>", "<Delete><Object/></Delete>", "<Delete><Quiet>x</Quiet><Object><Key>k</Key></Object></Delete>", &many]
+    {
         case("keys that are none", delete, document, 400, "MalformedXML", "");
     }
     let version = "<Delete><Object><Key>k</Key><VersionId>v</VersionId></Object></Delete>";
