@@ -175,6 +175,7 @@ mod tests {
         *,
     };
     use http::StatusCode;
+    use proptest::prelude::*;
 
     /// 2002-10-11T00:00:00Z.
     const MIDNIGHT: Timestamp = Timestamp::from_secs(1_034_294_400);
@@ -282,5 +283,35 @@ mod tests {
         let twice = format!("<Rule><ID>a</ID>{0}</Rule><Rule><ID>a</ID>{0}</Rule>", expiring("<Days>1</Days>"));
         let document = format!("<LifecycleConfiguration>{twice}</LifecycleConfiguration>");
         assert_eq!(parse_document(document.as_bytes()).map_err(|error| error.code), Err("InvalidArgument"));
+    }
+
+    /// Rules of whatever elements, most of which are none.
+    fn any_rules() -> impl Strategy<Value = String> {
+        let due = prop_oneof![
+            (0u64..5_000_000_000).prop_map(|days| format!("<Days>{days}</Days>")),
+            (1u8..13, 1u8..31).prop_map(|(month, day)| format!("<Date>2030-{month:02}-{day:02}T00:00:00.000Z</Date>")),
+            Just("<CreatedBeforeDate>1970-01-01T00:00:00Z</CreatedBeforeDate>".to_owned()),
+            "[0-9a-z.:-]{0,12}".prop_map(|text| format!("<Date>{text}</Date>")),
+        ];
+        let element = prop_oneof![
+            "[ -%'-;=-~]{0,12}".prop_map(|text| format!("<ID>{text}</ID>")),
+            "[ -%'-;=-~]{0,12}".prop_map(|text| format!("<Prefix>{text}</Prefix>")),
+            due.clone().prop_map(|due| format!("<Expiration>{due}</Expiration>")),
+            due.prop_map(|due| format!("<AbortMultipartUpload>{due}</AbortMultipartUpload>")),
+            "[a-c]{0,2}".prop_map(|key| format!("<Tag><Key>{key}</Key></Tag>")),
+            any::<u64>().prop_map(|size| format!("<Filter><ObjectSizeGreaterThan>{size}</ObjectSizeGreaterThan></Filter>")),
+        ];
+        let rule =
+            prop::collection::vec(element, 0..5).prop_map(|elements| format!("<Rule><Status>Enabled</Status>{}</Rule>", elements.concat()));
+        prop::collection::vec(rule, 0..3).prop_map(|rules| format!("<LifecycleConfiguration>{}</LifecycleConfiguration>", rules.concat()))
+    }
+
+    proptest! {
+        #[test]
+        fn rules_that_are_read_are_written_so_that_they_read_the_same(text in any_rules()) {
+            if let Ok(configuration) = parse_document(text.as_bytes()) {
+                prop_assert_eq!(parse_document(document(&configuration).as_bytes()), Ok(configuration));
+            }
+        }
     }
 }

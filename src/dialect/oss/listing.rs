@@ -231,6 +231,7 @@ fn read_token(token: &str) -> Result<String, ErrorReply> {
 #[cfg(test)]
 mod tests {
     use super::{super::response::fixture::*, *};
+    use proptest::prelude::*;
 
     fn query(text: &str) -> Query {
         Query::parse(&head(&format!("GET /bkt/?{text}"))).unwrap()
@@ -316,6 +317,18 @@ mod tests {
     fn pages_and_encodings_that_are_none_are_refused() {
         for bad in ["max-keys=0", "max-keys=1001", "max-keys=-1", "max-keys=a", "encoding-type=gzip"] {
             assert_eq!(decode_v1(bucket(), &query(bad)).map_err(|error| error.code), Err("InvalidArgument"), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn tokens_lead_back_to_where_they_were_given(after in "\\PC*") {
+            prop_assert_eq!(read_token(&token(&after)), Ok(after));
+        }
+
+        #[test]
+        fn no_token_panics(token in "\\PC*") {
+            let _ = read_token(&token);
         }
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn parse_header(text: &str) -> Result<Tags, ErrorReply> {
         Ok((decode(key)?, decode(value)?))
     });
     let tags: Vec<(String, String)> = pairs.collect::<Result<_, ErrorReply>>()?;
-    if repeated(&tags).is_some() {
+    if tags.len() <= OBJECT_TAG_COUNT_MAX && repeated(&tags).is_some() {
         return Err(malformed());
     }
     check(tags, Of::Object)
