@@ -49,8 +49,22 @@ fn read(headers: &HeaderMap, names: &Names, now: Timestamp) -> ReadConditions {
 /// # Errors
 /// `InvalidArgument` for what is neither `true` nor `false`, `NotImplemented` for the conditions of reads.
 pub(super) fn of_write(headers: &HeaderMap) -> Result<WriteConditions, ErrorReply> {
-    const NAME: &str = "x-oss-forbid-overwrite";
     refuse(headers)?;
+    forbid_overwrite(headers)
+}
+
+/// As [`of_write`]. ali-oss sends every header of a copy twice, the second time as one about the source: a condition that is
+/// repeated so is not about the target.
+///
+/// # Errors
+/// As [`of_write`].
+pub(super) fn of_copy(headers: &HeaderMap) -> Result<WriteConditions, ErrorReply> {
+    refuse_unless(headers, |name| headers.get(format!("x-oss-copy-source-{name}")) == headers.get(name))?;
+    forbid_overwrite(headers)
+}
+
+fn forbid_overwrite(headers: &HeaderMap) -> Result<WriteConditions, ErrorReply> {
+    const NAME: &str = "x-oss-forbid-overwrite";
     let forbid_overwrite = match headers::text(headers, NAME) {
         None => false,
         Some(word) if word.eq_ignore_ascii_case("true") => true,
@@ -65,13 +79,17 @@ pub(super) fn of_write(headers: &HeaderMap) -> Result<WriteConditions, ErrorRepl
 /// # Errors
 /// `NotImplemented`.
 pub(super) fn refuse(headers: &HeaderMap) -> Result<(), ErrorReply> {
+    refuse_unless(headers, |_| false)
+}
+
+fn refuse_unless(headers: &HeaderMap, is_harmless: impl Fn(&str) -> bool) -> Result<(), ErrorReply> {
     for (name, shown) in [
         ("if-match", "If-Match"),
         ("if-none-match", "If-None-Match"),
         ("if-modified-since", "If-Modified-Since"),
         ("if-unmodified-since", "If-Unmodified-Since"),
     ] {
-        if headers.contains_key(name) {
+        if headers.contains_key(name) && !is_harmless(name) {
             return Err(error::not_implemented(shown));
         }
     }

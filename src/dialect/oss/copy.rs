@@ -64,7 +64,7 @@ pub(super) fn decode(headers: &HeaderMap, target: ObjectRef, now: Timestamp) -> 
         source,
         source_conditions: conditions::of_source(headers, now),
         target,
-        conditions: conditions::of_write(headers)?,
+        conditions: conditions::of_copy(headers)?,
         metadata,
         tags,
         storage_class: headers::storage_class(headers)?,

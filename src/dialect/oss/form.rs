@@ -156,3 +156,16 @@ pub fn missing_field(name: &str) -> ErrorReply {
 pub fn not_one_file() -> ErrorReply {
     ErrorReply::bad_request("IncorrectNumberOfFilesInPOSTRequest", "POST requires exactly one file upload per request.")
 }
+
+/// A POST to a bucket that is no form.
+#[must_use]
+pub fn not_multipart() -> ErrorReply {
+    ErrorReply::bad_request("RequestIsNotMultiPartContent", "Bucket POST must be of the enclosure-type multipart/form-data.")
+}
+
+/// More before the file than a form may have.
+#[must_use]
+pub fn fields_too_large() -> ErrorReply {
+    let message = "Your POST request fields preceding the upload file were too large.";
+    ErrorReply::bad_request("MaxPOSTPreDataLengthExceededError", message)
+}

@@ -4,7 +4,7 @@
 
 use super::{
     action::{Action, BucketAction as B, ObjectAction as O, ServiceAction},
-    error, headers,
+    error, form, headers,
     query::Query,
     unsupported,
 };
@@ -281,10 +281,7 @@ fn bucket_action(parts: &Parts, query: &Query, sub_resource: &str) -> Result<B, 
             "2" => Ok(B::ListObjectsV2),
             other => Err(error::invalid_argument("Invalid List Type specified in Request.", "list-type", other)),
         },
-        B::PostForm if !is_form(&parts.headers) => {
-            let message = "Bucket POST must be of the enclosure-type multipart/form-data.";
-            Err(ErrorReply::bad_request("RequestIsNotMultiPartContent", message))
-        }
+        B::PostForm if !is_form(&parts.headers) => Err(form::not_multipart()),
         other => Ok(other),
     }
 }

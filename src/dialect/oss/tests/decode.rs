@@ -128,6 +128,14 @@ fn decodes_what_clients_ask_of_objects() {
             }),
         ),
         (
+            "PUT /bkt/k\nx-oss-copy-source: /bkt/a\nif-none-match: *\nx-oss-copy-source-if-none-match: *\nx-oss-copy-source-expires: x",
+            "",
+            Operation::CopyObject(CopyObject {
+                source_conditions: ReadConditions { if_none_match: Some(ETagCondition::Any), ..ReadConditions::default() },
+                ..copy("a")
+            }),
+        ),
+        (
             "PUT /bkt/k\ncontent-type: text/plain\nx-oss-copy-source: /bkt/k",
             "",
             Operation::CopyObject(CopyObject { metadata: Directive::Replace((plain, UserMetadata::default())), ..copy("k") }),
