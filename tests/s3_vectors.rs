@@ -5,10 +5,10 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, request::Parts};
 use partway::{
     auth::{
-        AuthError, Claim, Payload, Verified,
+        Addressed, AuthError, Claim, Payload, SignedClaim, Verified,
         chunked::{Decoder, Framing},
         form::{self, FormClaim, FormError, FormGrant},
-        s3::{SignedClaim, claim},
+        s3::claim,
     },
     digest::{Hasher, sha256},
     model::{Checksum, ChecksumAlgorithm, Failure, Timestamp},
@@ -94,7 +94,8 @@ impl Vector {
         match claim(&parts)? {
             Claim::Anonymous => panic!("{} is taken for anonymous", self.name()),
             Claim::Signed(signed) => {
-                let verified = signed.verify(&parts, self.bucket_in_host(), secret, now)?;
+                let verified =
+                    signed.verify(&parts, &Addressed { bucket_in_host: self.bucket_in_host(), ..Addressed::default() }, secret, now)?;
                 Ok((signed, verified))
             }
         }

@@ -39,7 +39,7 @@ pub enum FormClaim {
 pub struct SignedForm {
     /// The access key it names.
     pub access_key: String,
-    /// The security token that came with it; see [`super::s3::SignedClaim::security_token`].
+    /// The security token that came with it; see [`super::SignedClaim::security_token`].
     pub security_token: Option<String>,
     policy: String,
     signature: String,

@@ -1,12 +1,13 @@
 //! Who sent a request, and what they may do.
 //!
 //! Verification is in two steps, because the secret lives in the index: `claim` reads which key a
-//! request says it was signed with, [`s3::SignedClaim::verify`] recomputes the signature with that
+//! request says it was signed with, [`SignedClaim::verify`] recomputes the signature with that
 //! key's secret. The same canonicaliser signs, for tests and clients. No I/O, no clock: the time
 //! is a parameter.
 
 mod canonical;
 pub mod chunked;
+mod claim;
 mod date;
 pub mod form;
 mod form_policy;
@@ -18,16 +19,9 @@ pub mod sign;
 mod sigv2;
 mod sigv4;
 
-use crate::model::Timestamp;
+pub use claim::{Addressed, Claim, SignedClaim};
 
-/// What a request says about its sender.
-#[derive(Debug)]
-pub enum Claim {
-    /// No signature at all.
-    Anonymous,
-    /// A signature, not verified yet.
-    Signed(Box<s3::SignedClaim>),
-}
+use crate::model::Timestamp;
 
 /// What the signature says about the body.
 #[derive(Clone, Debug, PartialEq, Eq)]
