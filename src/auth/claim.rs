@@ -1,7 +1,7 @@
 //! What a request says about its sender, whichever dialect it speaks: the key it names and how to check that it holds
 //! that key's secret.
 
-use super::{AuthError, Verified, sigv2::V2Claim, sigv4::V4Claim};
+use super::{AuthError, Verified, ossv1::OssV1Claim, ossv2::OssV2Claim, ossv4::OssV4Claim, sigv2::V2Claim, sigv4::V4Claim};
 use crate::model::Timestamp;
 use http::request::Parts;
 
@@ -30,6 +30,9 @@ pub struct SignedClaim {
 pub(super) enum Scheme {
     S3V4(V4Claim),
     S3V2(V2Claim),
+    OssV4(OssV4Claim),
+    OssV2(OssV2Claim),
+    OssV1(OssV1Claim),
 }
 
 /// Where the dialect says a request is addressed: SigV2 signs the bucket of a virtual host beside the path, OSS signs
@@ -53,6 +56,9 @@ impl SignedClaim {
         match &self.scheme {
             Scheme::S3V4(claim) => claim.verify(&self.access_key, parts, secret, now),
             Scheme::S3V2(claim) => claim.verify(&self.access_key, parts, addressed.bucket_in_host, secret, now),
+            Scheme::OssV4(claim) => claim.verify(&self.access_key, parts, addressed, secret, now),
+            Scheme::OssV2(claim) => claim.verify(&self.access_key, parts, addressed, secret, now),
+            Scheme::OssV1(claim) => claim.verify(&self.access_key, parts, addressed, secret, now),
         }
     }
 }

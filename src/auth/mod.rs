@@ -12,6 +12,12 @@ mod date;
 pub mod form;
 mod form_policy;
 mod json;
+pub mod oss;
+mod oss_canonical;
+pub mod oss_sign;
+mod ossv1;
+mod ossv2;
+mod ossv4;
 mod payload;
 pub mod policy;
 pub mod s3;
@@ -51,26 +57,46 @@ pub enum AuthError {
     UnsupportedScheme,
     /// More than one of header, query: 400 InvalidArgument.
     MultipleMechanisms,
-    /// The Authorization header is broken: 400 AuthorizationHeaderMalformed with this message.
+    /// The Authorization header is broken: S3 400 AuthorizationHeaderMalformed, OSS 400 InvalidArgument, with this message.
     HeaderMalformed(String),
-    /// The presigned query is broken: 400 AuthorizationQueryParametersError with this message.
+    /// The presigned query is broken: S3 400 AuthorizationQueryParametersError, OSS 400 InvalidArgument, with this message.
     QueryMalformed(String),
-    /// `x-amz-content-sha256` is missing or none of the allowed words: 400 InvalidArgument / InvalidRequest with this message.
+    /// `x-amz-content-sha256` or `x-oss-content-sha256` is missing or none of the allowed words: 400 InvalidArgument with this
+    /// message.
     PayloadHashInvalid(String),
     /// A streaming word we do not implement (SigV4a, events): 501.
     PayloadUnsupported(String),
-    /// No Date or x-amz-date, or unreadable: 403 AccessDenied.
+    /// A signed URL lacks parameters that OSS asks for: 403 AccessDenied with this message.
+    QueryIncomplete(&'static str),
+    /// No Date, x-amz-date or x-oss-date; in S3 also one that is unreadable: 403 AccessDenied.
     DateMissing,
+    /// A date that OSS cannot read: 403 AccessDenied.
+    DateInvalid,
+    /// The date in the credential of an OSS V4 header is none or not the request's: 400 InvalidArgument with the message at
+    /// which clients set their clocks.
+    SigningDateInvalid,
+    /// The date in the credential of an OSS V4 URL is none or not the URL's: 400 InvalidArgument.
+    CredentialDateInvalid,
+    /// An OSS V4 credential that does not end in `aliyun_v4_request`: 400 InvalidArgument.
+    CredentialSuffixInvalid,
+    /// An OSS V1 or V2 URL whose expiry is no number of seconds: 403 AccessDenied.
+    ExpiryInvalid,
+    /// An OSS V4 URL without an expiry: 400 InvalidArgument.
+    ExpiryMissing,
+    /// An OSS V4 URL that would not be valid for 1 to 604,800 seconds: 400 InvalidArgument.
+    ExpiryOutOfRange,
     /// The clocks differ by more than [`CLOCK_SKEW_MAX_MS`]: 403 RequestTimeTooSkewed.
     ClockSkewed {
         /// The request's time as it was written.
         request_time: String,
+        /// What that means.
+        requested: Timestamp,
         /// Our time.
         server_time: Timestamp,
     },
     /// A presigned URL is past its expiry: 403 AccessDenied `Request has expired`.
     Expired {
-        /// X-Amz-Expires in seconds; `None` for SigV2.
+        /// X-Amz-Expires or x-oss-expires in seconds; `None` where the URL has the time itself.
         expires_secs: Option<u64>,
         /// When it expired.
         expired: Timestamp,
@@ -83,8 +109,12 @@ pub enum AuthError {
     HeadersNotSigned(Vec<String>),
     /// No such (active) access key: 403 InvalidAccessKeyId.
     UnknownAccessKey(String),
-    /// A security token we did not issue: 400 InvalidToken.
+    /// A security token we did not issue: S3 400 InvalidToken, OSS 403 InvalidSecurityToken.
     InvalidToken,
+    /// A security token in a header and in the query: OSS 400 InvalidArgument.
+    TokenRepeated,
+    /// A signed URL whose security token came in a header: OSS 400 InvalidRequest.
+    TokenNotInQuery,
     /// 403 SignatureDoesNotMatch, with what we computed it from.
     SignatureMismatch {
         /// The access key claimed.

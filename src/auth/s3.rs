@@ -84,11 +84,13 @@ fn is_aws_chunked(parts: &Parts) -> bool {
 
 /// The token of the header, else of the query; both are signed wherever they count.
 fn security_token(parts: &Parts, query: &Query, scheme: &Scheme) -> Option<String> {
+    let any_case = || {
+        let token = query.pairs().find(|(name, _)| name.eq_ignore_ascii_case(b"x-amz-security-token"));
+        token.map(|(_, value)| std::str::from_utf8(value.unwrap_or_default()).unwrap_or_default())
+    };
     let in_query = match scheme {
-        Scheme::S3V4(_) => query.first("X-Amz-Security-Token"),
-        Scheme::S3V2(_) => query.pairs().find_map(|(name, value)| {
-            name.eq_ignore_ascii_case(b"x-amz-security-token").then(|| std::str::from_utf8(value.unwrap_or_default()).unwrap_or_default())
-        }),
+        Scheme::S3V2(_) => any_case(),
+        Scheme::S3V4(_) | Scheme::OssV4(_) | Scheme::OssV2(_) | Scheme::OssV1(_) => query.first("X-Amz-Security-Token"),
     };
     header_text(&parts.headers, "x-amz-security-token").or(in_query).map(str::to_owned)
 }
