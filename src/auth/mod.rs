@@ -14,6 +14,7 @@ mod form_policy;
 mod json;
 pub mod oss;
 mod oss_canonical;
+pub mod oss_form;
 pub mod oss_sign;
 mod ossv1;
 mod ossv2;
