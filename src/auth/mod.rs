@@ -33,7 +33,7 @@ use crate::model::Timestamp;
 /// What the signature says about the body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Payload {
-    /// The signature does not cover the body: `UNSIGNED-PAYLOAD`, presigned URLs, SigV2.
+    /// The signature does not cover the body: `UNSIGNED-PAYLOAD`, presigned URLs, SigV2, all of OSS.
     Unsigned,
     /// The body must have this SHA-256.
     Sha256([u8; 32]),
@@ -48,7 +48,7 @@ pub struct Verified {
     pub payload: Payload,
 }
 
-/// How far a client's clock may be off: 15 minutes, in milliseconds (S3 "RequestTimeTooSkewed").
+/// How far a client's clock may be off: 15 minutes, in milliseconds (S3 and OSS "RequestTimeTooSkewed").
 pub const CLOCK_SKEW_MAX_MS: i64 = 15 * 60 * 1000;
 
 /// Why a request is not accepted as its sender's. Each dialect words it its own way.

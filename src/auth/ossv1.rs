@@ -4,7 +4,8 @@
 //! - A signature covers the method, Content-MD5, Content-Type, the date, all `x-oss-*` headers, bucket and key, and those
 //!   parameters of the query that every client and server must know by name. Clients disagree about which `x-oss-*`
 //!   parameters are among them, so three readings are tried.
-//! - A name that is in no list is never signed: whoever holds a signed URL may change such a parameter.
+//! - A name that is in no list is never signed: whoever holds a signed URL may change such a parameter, and where the signer
+//!   used none, add any `x-oss-*` one. So these parameters must not be taken for the headers of the same names.
 
 use super::{
     Addressed, AuthError, Payload, Verified,
@@ -181,7 +182,7 @@ impl OssV1Claim {
         now: Timestamp,
     ) -> Result<Verified, AuthError> {
         let date = self.place.date(&parts.headers, now)?;
-        let strings = strings_to_sign(parts, addressed, date, matches!(self.place, Place::Query { .. }));
+        let strings = strings_to_sign(parts, addressed, date, &self.place);
         if strings.iter().any(|string| same_signature(&sign(secret, string), &self.signature)) {
             return Ok(Verified { payload: Payload::Unsigned });
         }
@@ -201,11 +202,11 @@ pub(super) fn string_to_sign(parts: &Parts, addressed: &Addressed<'_>, date: &st
 }
 
 /// The strings that clients may have signed, ours first; at most six.
-fn strings_to_sign(parts: &Parts, addressed: &Addressed<'_>, date: &str, in_query: bool) -> Vec<Vec<u8>> {
+fn strings_to_sign(parts: &Parts, addressed: &Addressed<'_>, date: &str, place: &Place) -> Vec<Vec<u8>> {
     let query = Query::parse(parts.uri.query());
     let start = up_to_resource(parts, date);
     let mut resources = vec![resource(addressed)];
-    if let (true, Some(bucket), None) = (in_query, addressed.bucket, addressed.key) {
+    if let (Place::Query { .. }, Some(bucket), None) = (place, addressed.bucket, addressed.key) {
         // The first Java SDK signs URLs of a bucket so.
         resources.push(format!("/{bucket}"));
     }
@@ -315,7 +316,7 @@ mod tests {
         assert!(verify("/b/?acl", &of_bucket("b"), string).is_ok());
         assert!(verify("/b/?acl", &of_bucket("b"), &string.replace("/b?", "/b/?")).is_ok());
         assert!(verify("/b/k?acl", &Addressed { key: Some("k"), ..of_bucket("b") }, string).is_err());
-        assert_eq!(strings_to_sign(&head("/b/?acl"), &of_bucket("b"), "d", false).len(), 1);
+        assert_eq!(strings_to_sign(&head("/b/?acl"), &of_bucket("b"), "d", &Place::Header).len(), 1);
     }
 
     #[test]
