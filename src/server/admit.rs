@@ -3,7 +3,7 @@
 use super::pipeline::{Exchange, Server};
 use crate::{
     auth::{
-        AuthError, Claim, Payload,
+        Addressed, AuthError, Claim, Payload,
         policy::{self, Policies},
     },
     dialect::{address::Address, date, error::Rejection, s3},
@@ -73,7 +73,8 @@ impl Server {
             return Err(AuthError::InvalidToken.into());
         }
         let bucket_in_host = if address.virtual_hosted { address.bucket.as_deref() } else { None };
-        let verified = claim.verify(parts, bucket_in_host, &key.secret_key, exchange.now)?;
+        let addressed = Addressed { bucket: address.bucket.as_deref(), key: address.key.as_deref(), bucket_in_host };
+        let verified = claim.verify(parts, &addressed, &key.secret_key, exchange.now)?;
         Ok(Sender::of_key(key, verified.payload))
     }
 
