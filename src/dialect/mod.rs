@@ -10,6 +10,7 @@
 
 pub mod address;
 pub mod date;
+pub mod detect;
 pub mod error;
 pub mod oss;
 pub mod percent;
