@@ -465,7 +465,11 @@ mod tests {
             acl: Acl::PublicRead,
             storage_class: Some("IA".into()),
             lifecycle: Some(LifecycleConfiguration { rules: vec![rule] }),
-            referer: Some(RefererConfiguration { allowed: vec!["*.a".into()], denied: vec!["b".into()], ..RefererConfiguration::default() }),
+            referer: Some(RefererConfiguration {
+                allowed: vec!["*.a".into()],
+                denied: vec!["b".into()],
+                ..RefererConfiguration::default()
+            }),
             retries_callbacks: false,
             ..full
         };

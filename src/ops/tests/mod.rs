@@ -1,6 +1,7 @@
 //! The operations as stories, over stores in memory, with a clock that tests set.
 
 mod bodies;
+mod careful;
 mod checksums;
 mod copies;
 mod durable;
