@@ -16,6 +16,7 @@ impl Gateway {
             Op::GetObject(read) => return self.get_object(read).await,
             Op::HeadObject(read) => self.head_object(read).await?,
             Op::PutObject(put) => self.put_object(put, limits, body()?, Telling::of(&request, put.callback.as_ref())).await?,
+            Op::AppendObject(append) => self.append_object(append, limits, body()?).await?,
             Op::DeleteObject(delete) => {
                 let delete = delete.clone();
                 self.run_on(|gateway| async move { gateway.delete_object(&delete).await }).await?
@@ -24,6 +25,8 @@ impl Gateway {
                 let delete = delete.clone();
                 self.run_on(|gateway| async move { gateway.delete_objects(&delete).await }).await?
             }
+            Op::PutSymlink(link) => self.put_symlink(link).await?,
+            Op::GetSymlink(object) => self.get_symlink(object).await?,
             Op::CopyObject(copy) => self.copy_object(copy).await?,
             Op::GetObjectAttributes(get) => self.get_object_attributes(get).await?,
             Op::GetObjectAcl(object) => self.get_object_acl(object).await?,
@@ -58,9 +61,6 @@ impl Gateway {
             | Op::DeleteBucketLifecycle(_)
             | Op::GetBucketReferer(_)
             | Op::PutBucketReferer(..)
-            | Op::AppendObject(_)
-            | Op::PutSymlink(_)
-            | Op::GetSymlink(_)
             | Op::PutObjectAcl(..) => return Err(Failure::Internal),
             Op::GetBucketLocation(bucket) => self.get_bucket_location(bucket).await?,
             Op::GetBucketVersioning(bucket) => self.get_bucket_versioning(bucket).await?,

@@ -4,6 +4,7 @@
 //! already; what they return is data. A handler whose caller hangs up either leaves nothing behind
 //! (uploads) or runs on to its end (complete, abort, delete).
 
+mod append_object;
 mod assemble;
 mod bucket_config;
 mod buckets;
@@ -34,6 +35,7 @@ mod put_object;
 mod readers;
 mod reap;
 mod running;
+mod symlink;
 mod telling;
 mod upload_part;
 mod upload_part_copy;

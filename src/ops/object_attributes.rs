@@ -3,6 +3,8 @@
 use super::{
     Gateway,
     gateway::{COMMIT_TRIES_MAX, decode},
+    get_object::describe,
+    symlink::Followed,
 };
 use crate::{
     meta::{
@@ -19,18 +21,19 @@ impl Gateway {
         let GetObjectAttributes { object, part_number_marker, parts_max } = operation;
         let mut missing_from = None;
         for _ in 0..COMMIT_TRIES_MAX {
-            let (_, value) = self.object_value(object).await?;
-            if missing_from.as_ref() == Some(&value) {
+            let bucket = self.load_bucket(&object.bucket).await?.record;
+            let Followed { object: record, object_type, .. } = self.follow(bucket.id, &object.key).await?;
+            if missing_from.as_ref() == Some(&record) {
                 tracing::error!(bucket = %object.bucket, key = %object.key, "an object's manifest lacks a chunk");
                 return Err(Failure::Internal);
             }
-            let record: ObjectRecord = decode(&value)?;
             match self.parts_page(&record, *part_number_marker, *parts_max).await? {
                 Some((parts, is_truncated)) => {
-                    return Ok(Outcome::GetObjectAttributes(ObjectAttributesInfo { object: read_of(record), parts, is_truncated }));
+                    let object = describe(record, object_type, Selected::Whole);
+                    return Ok(Outcome::GetObjectAttributes(ObjectAttributesInfo { object, parts, is_truncated }));
                 }
                 // The object was overwritten and its manifest reaped since its record was read.
-                None => missing_from = Some(value),
+                None => missing_from = Some(record),
             }
         }
         Err(Failure::SlowDown)
@@ -84,20 +87,6 @@ impl Gateway {
             index += last - first;
         }
         Ok(Some(parts))
-    }
-}
-
-fn read_of(record: ObjectRecord) -> ObjectRead {
-    ObjectRead {
-        object_type: record.object_type(),
-        size: record.size,
-        etag: record.etag,
-        last_modified: record.last_modified,
-        attributes: record.attributes,
-        checksum: record.checksum,
-        crc64_ecma: record.crc64_ecma,
-        part_count: record.part_count,
-        selected: Selected::Whole,
     }
 }
 
@@ -185,7 +174,8 @@ mod tests {
             fixture.put_row(keys::object(id, &key("cat.jpg")), record.encode()).await;
             let info = attributes(&fixture, get(0, 1000)).await.unwrap();
             assert_eq!((info.parts.len(), info.is_truncated), (expected, false), "{part_count:?} {has_checksums}");
-            assert_eq!(info.object, read_of(record));
+            let object_type = record.object_type();
+            assert_eq!(info.object, describe(record, object_type, Selected::Whole));
         }
     }
 
