@@ -73,7 +73,11 @@ impl Gateway {
 
     /// Changes a bucket's record as it is at the moment of the commit, so that two changes of different things at
     /// once both last.
-    async fn update_bucket(&self, bucket: &Bucket, change: impl Fn(&mut BucketRecord) + Send + Sync) -> Result<Outcome, Failure> {
+    pub(super) async fn update_bucket(
+        &self,
+        bucket: &Bucket,
+        change: impl Fn(&mut BucketRecord) + Send + Sync,
+    ) -> Result<Outcome, Failure> {
         for _ in 0..COMMIT_TRIES_MAX {
             let LoadedBucket { record, unchanged } = self.load_bucket(bucket).await?;
             let mut changed = record.clone();

@@ -1,4 +1,4 @@
-//! Buckets: list, create, head, delete, location, versioning, ACL.
+//! Buckets: list, create, head, delete, location, versioning.
 
 use super::{
     Gateway,
@@ -118,11 +118,6 @@ impl Gateway {
     pub(super) async fn get_bucket_versioning(&self, operation: &Bucket) -> Result<Outcome, Failure> {
         self.load_bucket(operation).await?;
         Ok(Outcome::GetBucketVersioning)
-    }
-
-    pub(super) async fn get_bucket_acl(&self, operation: &Bucket) -> Result<Outcome, Failure> {
-        let BucketRecord { owner, acl, .. } = self.load_bucket(operation).await?.record;
-        Ok(Outcome::Acl { owner, acl: Some(acl) })
     }
 
     /// Adds to a commit that an upload ends as by an abort, if it is still open.

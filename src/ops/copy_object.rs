@@ -110,6 +110,7 @@ fn changes_nothing(operation: &CopyObject, source: &ObjectRecord) -> bool {
         && operation.metadata == Directive::Copy
         && operation.tags == Directive::Copy
         && !class_changes
+        && (operation.acl.is_none() || operation.acl == source.attributes.acl)
         && !checksum_changes
 }
 
@@ -161,7 +162,7 @@ impl Plan {
             etag: self.etag.or_else(|| Some(ETag::Whole(digests?.md5))).unwrap_or(source.etag),
             size: source.size,
             last_modified: source.last_modified,
-            attributes: Attributes { headers, user, tags, acl: None },
+            attributes: Attributes { headers, user, tags, acl: operation.acl },
             checksum: self.checksum.clone().or_else(computed),
             crc64_ecma: source.crc64_ecma,
             part_count: None,

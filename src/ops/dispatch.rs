@@ -30,6 +30,7 @@ impl Gateway {
             Op::CopyObject(copy) => self.copy_object(copy).await?,
             Op::GetObjectAttributes(get) => self.get_object_attributes(get).await?,
             Op::GetObjectAcl(object) => self.get_object_acl(object).await?,
+            Op::PutObjectAcl(object, acl) => self.put_object_acl(object, *acl).await?,
             Op::GetObjectTagging(object) => self.get_object_tagging(object).await?,
             Op::PutObjectTagging(object, tags) => self.put_object_tagging(object, tags).await?,
             Op::DeleteObjectTagging(object) => self.delete_object_tagging(object).await?,
@@ -55,16 +56,15 @@ impl Gateway {
             Op::DeleteBucket(bucket) => self.delete_bucket(bucket).await?,
             Op::GetBucketInfo(_)
             | Op::GetBucketStat(_)
-            | Op::PutBucketAcl(..)
             | Op::GetBucketLifecycle(_)
             | Op::PutBucketLifecycle(..)
             | Op::DeleteBucketLifecycle(_)
             | Op::GetBucketReferer(_)
-            | Op::PutBucketReferer(..)
-            | Op::PutObjectAcl(..) => return Err(Failure::Internal),
+            | Op::PutBucketReferer(..) => return Err(Failure::Internal),
             Op::GetBucketLocation(bucket) => self.get_bucket_location(bucket).await?,
             Op::GetBucketVersioning(bucket) => self.get_bucket_versioning(bucket).await?,
             Op::GetBucketAcl(bucket) => self.get_bucket_acl(bucket).await?,
+            Op::PutBucketAcl(bucket, acl) => self.put_bucket_acl(bucket, *acl).await?,
             Op::GetBucketCors(bucket) => self.get_bucket_cors(bucket).await?,
             Op::PutBucketCors(bucket, rules) => self.put_bucket_cors(bucket, rules).await?,
             Op::DeleteBucketCors(bucket) => self.delete_bucket_cors(bucket).await?,

@@ -4,6 +4,7 @@
 //! already; what they return is data. A handler whose caller hangs up either leaves nothing behind
 //! (uploads) or runs on to its end (complete, abort, delete).
 
+mod acl;
 mod append_object;
 mod assemble;
 mod bucket_config;
@@ -48,7 +49,8 @@ pub use gateway::Gateway;
 use crate::{
     blob::BlobError,
     model::{
-        Account, Bucket, Caller, Checksum, CorsConfiguration, Failure, Limits, ObjectKey, Operation, Origin, Outcome, Timestamp, UploadId,
+        Account, Acl, Bucket, Caller, Checksum, CorsConfiguration, Failure, Limits, ObjectKey, ObjectRef, Operation, Origin, Outcome,
+        RefererConfiguration, Timestamp, UploadId,
     },
 };
 use async_trait::async_trait;
@@ -105,6 +107,21 @@ pub struct BucketAccess {
     pub policy: Option<String>,
     /// Its cross-origin rules.
     pub cors: Option<CorsConfiguration>,
+    /// Who may use it besides its owner, and every object that has no list of its own.
+    pub acl: Acl,
+    /// Which pages may refer to its objects; asked of requests that are anonymous or presigned.
+    pub referer: Option<RefererConfiguration>,
+}
+
+/// What the server must know of an object before it can admit a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ObjectAccess {
+    /// Its own access control list; `None` when it has its bucket's, or is not there. What counts is
+    /// `object.acl.unwrap_or(bucket.acl)`.
+    pub acl: Option<Acl>,
+    /// What it stands for, if it is a symbolic link. Whoever reads through the link must be allowed to read this, too:
+    /// otherwise who may write a link could read everything.
+    pub link_target: Option<ObjectRef>,
 }
 
 /// How the gateway behaves; every field is a setting.

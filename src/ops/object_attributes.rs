@@ -1,4 +1,4 @@
-//! GetObjectAttributes and GetObjectAcl.
+//! GetObjectAttributes.
 
 use super::{
     Gateway,
@@ -9,11 +9,10 @@ use super::{
 use crate::{
     meta::{
         keys,
-        record::{BucketRecord, Content, MANIFEST_CHUNK_PARTS, ManifestChunk, ManifestId, ManifestPart, ObjectRecord},
+        record::{Content, MANIFEST_CHUNK_PARTS, ManifestChunk, ManifestId, ManifestPart, ObjectRecord},
     },
     model::*,
 };
-use bytes::Bytes;
 use std::ops::Range;
 
 impl Gateway {
@@ -37,17 +36,6 @@ impl Gateway {
             }
         }
         Err(Failure::SlowDown)
-    }
-
-    pub(super) async fn get_object_acl(&self, operation: &ObjectRef) -> Result<Outcome, Failure> {
-        let (bucket, _) = self.object_value(operation).await?;
-        Ok(Outcome::Acl { owner: bucket.owner, acl: None })
-    }
-
-    async fn object_value(&self, object: &ObjectRef) -> Result<(BucketRecord, Bytes), Failure> {
-        let bucket = self.load_bucket(&object.bucket).await?.record;
-        let value = self.get(&keys::object(bucket.id, &object.key)).await?;
-        Ok((bucket, value.ok_or_else(|| Failure::NoSuchKey(object.key.clone()))?))
     }
 
     /// The parts after `marker` and whether more follow; `None` when the manifest is gone. As in S3, parts are listed
@@ -192,14 +180,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_object_is_its_buckets_owners_and_must_be_there() {
+    async fn the_object_must_be_there() {
         let fixture = Fixture::new();
-        let acl = || fixture.execute(Operation::GetObjectAcl(object("photos", "cat.jpg")));
-        assert_eq!(acl().await, Err(Failure::NoSuchBucket(bucket("photos"))));
-        let id = fixture.put_bucket("photos").await;
-        assert_eq!(acl().await, Err(Failure::NoSuchKey(key("cat.jpg"))));
+        assert_eq!(attributes(&fixture, get(0, 1)).await, Err(Failure::NoSuchBucket(bucket("photos"))));
+        fixture.put_bucket("photos").await;
         assert_eq!(attributes(&fixture, get(0, 1)).await, Err(Failure::NoSuchKey(key("cat.jpg"))));
-        fixture.put_object(id, "cat.jpg").await;
-        assert_eq!(acl().await, Ok(Outcome::Acl { owner: Account::root(), acl: None }));
     }
 }

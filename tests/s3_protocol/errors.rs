@@ -198,8 +198,8 @@ fn errors_have_their_status_code_message_and_elements() {
              (Header=x-amz-server-side-encryption; additionalMessage=This header is not implemented)",
         ),
         (
-            "public ACL",
-            put(&b("/n"), "x").with("x-amz-acl", "public-read"),
+            "an ACL for others",
+            put(&b("/n"), "x").with("x-amz-acl", "authenticated-read"),
             "400 AccessControlListNotSupported: The bucket does not allow ACLs",
         ),
         ("another owner", get(&b("/k")).with("x-amz-expected-bucket-owner", "123456789012"), "403 AccessDenied: Access Denied"),

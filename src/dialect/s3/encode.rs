@@ -3,7 +3,7 @@
 use super::{
     bucket, checksum, copy, cors,
     decode::Wire,
-    delete_objects, failure, form, listing, multipart, object,
+    delete_objects, failure, form, listing, multipart, object, owner,
     response::{self, ReplyContext},
     tagging,
 };
@@ -31,7 +31,7 @@ pub fn encode(wire: &Wire, outcome: &Outcome, context: &ReplyContext<'_>) -> Res
         Outcome::HeadBucket(info) => bucket::encode_head(info, context),
         Outcome::GetBucketLocation(info) => bucket::encode_location(info, context),
         Outcome::GetBucketVersioning => ok(bucket::versioning_document()),
-        Outcome::Acl { owner, .. } => object::encode_acl(*wire == Wire::AclUnchanged, owner, context),
+        Outcome::Acl { owner, acl } => ok(owner::access_control_document(owner, acl.unwrap_or_default())),
         // Answers to what S3 cannot ask for.
         Outcome::GetBucketInfo(_)
         | Outcome::GetBucketStat(_)
