@@ -54,13 +54,13 @@ impl Gateway {
             Op::CreateBucket(create) => self.create_bucket(create, caller).await?,
             Op::HeadBucket(bucket) => self.head_bucket(bucket).await?,
             Op::DeleteBucket(bucket) => self.delete_bucket(bucket).await?,
-            Op::GetBucketInfo(_)
-            | Op::GetBucketStat(_)
-            | Op::GetBucketLifecycle(_)
-            | Op::PutBucketLifecycle(..)
-            | Op::DeleteBucketLifecycle(_)
-            | Op::GetBucketReferer(_)
-            | Op::PutBucketReferer(..) => return Err(Failure::Internal),
+            Op::GetBucketInfo(bucket) => self.get_bucket_info(bucket).await?,
+            Op::GetBucketStat(bucket) => self.get_bucket_stat(bucket).await?,
+            Op::GetBucketLifecycle(bucket) => self.get_bucket_lifecycle(bucket).await?,
+            Op::PutBucketLifecycle(bucket, rules) => self.put_bucket_lifecycle(bucket, rules).await?,
+            Op::DeleteBucketLifecycle(bucket) => self.delete_bucket_lifecycle(bucket).await?,
+            Op::GetBucketReferer(bucket) => self.get_bucket_referer(bucket).await?,
+            Op::PutBucketReferer(bucket, rules) => self.put_bucket_referer(bucket, rules).await?,
             Op::GetBucketLocation(bucket) => self.get_bucket_location(bucket).await?,
             Op::GetBucketVersioning(bucket) => self.get_bucket_versioning(bucket).await?,
             Op::GetBucketAcl(bucket) => self.get_bucket_acl(bucket).await?,

@@ -8,6 +8,7 @@ mod acl;
 mod append_object;
 mod assemble;
 mod bucket_config;
+mod bucket_stat;
 mod buckets;
 mod complete_multipart_upload;
 mod conditions;
