@@ -24,6 +24,7 @@ mod index_fixture;
 mod ingest;
 mod inspect;
 mod keys;
+mod lifecycle;
 mod list_objects;
 mod list_parts;
 mod list_uploads;
@@ -175,6 +176,15 @@ pub struct OpenUpload {
     pub part_count: u32,
     /// Bytes its parts hold, replaced revisions included.
     pub bytes_held: u64,
+}
+
+/// What a round of lifecycle rules has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LifecycleReport {
+    /// Objects that were due.
+    pub deleted_objects: u64,
+    /// Uploads that were due.
+    pub aborted_uploads: u64,
 }
 
 /// What `verify` found.

@@ -6,6 +6,7 @@ mod careful;
 mod checksums;
 mod copies;
 mod durable;
+mod expiring;
 mod links;
 mod multipart;
 mod objects;
