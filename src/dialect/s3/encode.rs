@@ -3,7 +3,7 @@
 use super::{
     bucket, checksum, copy, cors,
     decode::Wire,
-    delete_objects, failure, form, listing, multipart, object, owner,
+    delete_objects, failure, form, lifecycle, listing, multipart, object, owner,
     response::{self, ReplyContext},
     tagging,
 };
@@ -38,7 +38,7 @@ pub fn encode(wire: &Wire, outcome: &Outcome, context: &ReplyContext<'_>) -> Res
         | Outcome::Referer(_)
         | Outcome::AppendObject { .. }
         | Outcome::Symlink { .. } => mismatch(context),
-        Outcome::Lifecycle(_) => mismatch(context),
+        Outcome::Lifecycle(configuration) => ok(lifecycle::document(configuration)),
         Outcome::Cors(configuration) => ok(cors::document(configuration)),
         Outcome::Policy(policy) => response::text(StatusCode::OK, "application/json", policy.clone(), context),
         Outcome::PolicyStatus { is_public } => ok(bucket::policy_status_document(*is_public)),

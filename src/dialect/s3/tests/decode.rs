@@ -65,6 +65,17 @@ fn decodes_what_clients_send() {
         ("PUT /bkt?acl\nx-amz-acl: bucket-owner-full-control", "", Operation::PutBucketAcl(bucket(), Acl::Private)),
         ("PUT /bkt/k?acl\nx-amz-acl: public-read\ncontent-length: 0", "", Operation::PutObjectAcl(object("k"), Some(Acl::PublicRead))),
         ("GET /bkt?lifecycle", "", Operation::GetBucketLifecycle(bucket())),
+        (
+            "PUT /bkt?lifecycle",
+            "<LifecycleConfiguration><Rule><Filter/><Status>Enabled</Status><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>",
+            Operation::PutBucketLifecycle(
+                bucket(),
+                LifecycleConfiguration {
+                    rules: vec![LifecycleRule { enabled: true, expiration: Some(Expiry::Days(1)), ..LifecycleRule::default() }],
+                },
+            ),
+        ),
+        ("DELETE /bkt?lifecycle", "", Operation::DeleteBucketLifecycle(bucket())),
         ("GET /bkt?requestPayment", "", Operation::GetAbsentBucketConfiguration(bucket(), AbsentConfiguration::RequestPayment)),
         ("GET /bkt?policyStatus", "", Operation::GetBucketPolicyStatus(bucket())),
         ("PUT /bkt?policy", "{}", Operation::PutBucketPolicy(bucket(), "{}".to_owned())),

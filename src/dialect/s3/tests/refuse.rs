@@ -45,7 +45,7 @@ fn refusals() -> Vec<Refusal> {
             case("a bucket's sub-resource we have not", &format!("{method} /bkt?{name}"), "", 501, "NotImplemented", "additionalMessage=");
         }
     }
-    for name in ["lifecycle", "website", "encryption", "versioning", "notification", "logging", "requestPayment", "accelerate"] {
+    for name in ["website", "encryption", "versioning", "notification", "logging", "requestPayment", "accelerate"] {
         case("configuration that cannot be set", &format!("PUT /bkt?{name}"), "", 501, "NotImplemented", name);
     }
     case("a service sub-resource", "GET /?session", "", 501, "NotImplemented", "");
