@@ -1,28 +1,25 @@
 //! Signed requests of real S3 clients (`vectors/s3.json`): each verifies with the clock at its signing time, and none
 //! verifies any more once a byte that its signature covers is another one.
 
+mod vectors;
+
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request, request::Parts};
 use partway::{
     auth::{
-        AuthError, Claim, Payload, Verified,
+        Addressed, AuthError, Claim, Payload, SignedClaim, Verified,
         chunked::{Decoder, Framing},
         form::{self, FormClaim, FormError, FormGrant},
-        s3::{SignedClaim, claim},
+        s3::claim,
     },
     digest::{Hasher, sha256},
     model::{Checksum, ChecksumAlgorithm, Failure, Timestamp},
 };
-use serde_json::Value;
 use std::collections::BTreeMap;
-
-/// One vector, with accessors for what it holds.
-struct Vector(Value);
+use vectors::{Vector, flip, flip_last};
 
 impl Vector {
     fn all() -> Vec<Self> {
-        let text = include_str!("vectors/s3.json");
-        serde_json::from_str::<Vec<Value>>(text).expect("the vectors are JSON").into_iter().map(Self).collect()
+        Self::read(include_str!("vectors/s3.json"))
     }
 
     fn with_scheme(prefixes: &[&str]) -> Vec<Self> {
@@ -30,53 +27,8 @@ impl Vector {
         Self::all().into_iter().filter(wanted).collect()
     }
 
-    fn find(&self, name: &str) -> Option<&str> {
-        self.0[name].as_str()
-    }
-
-    fn text(&self, name: &str) -> &str {
-        self.find(name).unwrap_or_else(|| panic!("a vector has no {name}: {}", self.0))
-    }
-
-    fn name(&self) -> &str {
-        self.text("name")
-    }
-
-    fn now(&self) -> Timestamp {
-        let format = time::macros::format_description!("[year][month][day]T[hour][minute][second]Z");
-        let time = time::PrimitiveDateTime::parse(self.text("signing_time"), format).expect("signing times are ISO 8601 basic");
-        Timestamp::from_secs(time.assume_utc().unix_timestamp())
-    }
-
-    /// Pairs of header name and value, Host included.
-    fn headers(&self) -> Vec<(String, String)> {
-        let mut headers: Vec<(String, String)> = serde_json::from_value(self.0["headers"].clone()).expect("headers are pairs");
-        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
-            headers.push(("Host".to_owned(), self.authority_and_target().0.to_owned()));
-        }
-        headers
-    }
-
-    fn authority_and_target(&self) -> (&str, &str) {
-        let (_, rest) = self.text("url").split_once("://").expect("a URL has a scheme");
-        rest.split_at(rest.find('/').expect("a URL has a path"))
-    }
-
-    fn target(&self) -> String {
-        self.authority_and_target().1.to_owned()
-    }
-
     fn bucket_in_host(&self) -> Option<&str> {
         (self.text("addressing") == "virtual").then(|| self.text("bucket"))
-    }
-
-    fn head(&self, target: &str, headers: &[(String, String)]) -> Parts {
-        let mut request = Request::builder().method(self.text("method")).uri(target);
-        for (name, value) in headers {
-            let name = HeaderName::from_bytes(name.as_bytes()).expect("header names are legal");
-            request = request.header(name, HeaderValue::from_bytes(value.as_bytes()).expect("header values are legal"));
-        }
-        request.body(()).expect("the request is legal").into_parts().0
     }
 
     fn verify(&self, target: &str, headers: &[(String, String)]) -> Result<(Box<SignedClaim>, Verified), AuthError> {
@@ -94,7 +46,8 @@ impl Vector {
         match claim(&parts)? {
             Claim::Anonymous => panic!("{} is taken for anonymous", self.name()),
             Claim::Signed(signed) => {
-                let verified = signed.verify(&parts, self.bucket_in_host(), secret, now)?;
+                let verified =
+                    signed.verify(&parts, &Addressed { bucket_in_host: self.bucket_in_host(), ..Addressed::default() }, secret, now)?;
                 Ok((signed, verified))
             }
         }
@@ -119,10 +72,6 @@ impl Vector {
         if self.header("transfer-encoding").is_some() { without_http_chunks(&wire) } else { wire }
     }
 
-    fn header(&self, wanted: &str) -> Option<String> {
-        self.headers().into_iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value)
-    }
-
     fn decode(&self, framing: Framing, body: &[u8], piece_size: usize) -> Result<(Vec<u8>, Option<Checksum>), Failure> {
         let size =
             self.header("x-amz-decoded-content-length").expect("streaming requests tell their size").parse().expect("it is a number");
@@ -137,11 +86,6 @@ impl Vector {
     fn announced(&self) -> Option<ChecksumAlgorithm> {
         let name = self.header("x-amz-trailer")?;
         ChecksumAlgorithm::parse(name.strip_prefix("x-amz-checksum-").expect("trailers are checksums"))
-    }
-
-    fn form_fields(&self) -> Vec<(String, String)> {
-        let fields: BTreeMap<String, String> = serde_json::from_value(self.0["form_fields"].clone()).expect("fields are texts");
-        fields.into_iter().collect()
     }
 
     fn verify_form(&self, fields: &[(String, String)]) -> Result<FormGrant, FormError> {
@@ -167,22 +111,6 @@ fn without_http_chunks(mut wire: &[u8]) -> Vec<u8> {
         body.extend_from_slice(&data[..size]);
         wire = &data[size + 2..];
     }
-}
-
-/// The text with one character exchanged for another that is legal at the same places.
-fn flip(text: &str, index: usize) -> String {
-    let flipped = |character: char| match character {
-        '0' => '1',
-        '1'..='9' => '0',
-        'a' | 'A' => 'b',
-        character if character.is_ascii_alphabetic() => 'a',
-        _ => 'x',
-    };
-    text.chars().enumerate().map(|(position, character)| if position == index { flipped(character) } else { character }).collect()
-}
-
-fn flip_last(text: &str) -> String {
-    flip(text, text.chars().count() - 1)
 }
 
 const IN_HEADER: [&str; 5] =

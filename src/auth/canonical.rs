@@ -83,6 +83,13 @@ impl Query {
     }
 }
 
+/// Whether a query as sent has a parameter of one of these names; decodes no more than it must.
+pub(super) fn query_names_any(raw: Option<&str>, names: &[&str]) -> bool {
+    let sent = raw.unwrap_or_default().split('&').filter_map(|pair| pair.split('=').next());
+    let mut sent = sent.map(|name| percent_encoding::percent_decode_str(name));
+    sent.any(|decoded| names.iter().any(|name| decoded.clone().eq(name.bytes())))
+}
+
 /// All values of a header joined by `,`, each trimmed; `None` when there is none. Values are bytes: some clients send
 /// raw UTF-8, and the signature covers what was sent.
 pub(super) fn header_values(headers: &HeaderMap, name: &str) -> Option<Vec<u8>> {

@@ -1,6 +1,7 @@
 //! The date formats of signatures: ISO 8601 basic as SigV4 writes it, and what HTTP clients put into `Date`.
 
 use crate::model::Timestamp;
+use std::time::{Duration, UNIX_EPOCH};
 use time::{
     OffsetDateTime, PrimitiveDateTime,
     format_description::{
@@ -10,6 +11,8 @@ use time::{
     macros::format_description,
 };
 
+/// The last second of the year 9999, where the formats end.
+const SECS_MAX: u64 = 253_402_300_799;
 const ISO_BASIC: &[BorrowedFormatItem<'static>] = format_description!("[year][month][day]T[hour][minute][second]Z");
 
 /// Reads `yyyyMMdd'T'HHmmss'Z'`, exactly.
@@ -26,6 +29,12 @@ pub(super) fn parse_iso_basic(text: &str) -> Option<Timestamp> {
 pub(super) fn format_iso_basic(time: Timestamp) -> Option<String> {
     let time = OffsetDateTime::from_unix_timestamp(time.secs()).ok()?;
     (0..=9999).contains(&time.year()).then(|| time.format(ISO_BASIC).ok())?
+}
+
+/// Writes RFC 1123 with `GMT`; `None` outside 1970 to 9999.
+pub(super) fn format_http(time: Timestamp) -> Option<String> {
+    let secs = u64::try_from(time.secs()).ok().filter(|&secs| secs <= SECS_MAX)?;
+    Some(httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(secs)))
 }
 
 /// Reads ISO 8601 with dashes and colons, with or without a fraction, in any zone.
@@ -50,7 +59,7 @@ fn parse_http(text: &str) -> Option<Timestamp> {
     if let Ok(time) = OffsetDateTime::parse(&text, &Rfc2822) {
         return Some(Timestamp::from_secs(time.unix_timestamp()));
     }
-    let since_epoch = httpdate::parse_http_date(&text).ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+    let since_epoch = httpdate::parse_http_date(&text).ok()?.duration_since(UNIX_EPOCH).ok()?;
     Some(Timestamp::from_secs(i64::try_from(since_epoch.as_secs()).ok()?))
 }
 
@@ -86,5 +95,8 @@ mod tests {
         assert_eq!(format_iso_basic(Timestamp::from_secs(0)).as_deref(), Some("19700101T000000Z"));
         assert_eq!(format_iso_basic(Timestamp::from_millis(i64::MAX)), None);
         assert_eq!(format_iso_basic(Timestamp::from_millis(i64::MIN)), None);
+        assert_eq!(format_http(AT).as_deref(), Some("Thu, 15 Jan 2026 08:30:00 GMT"));
+        assert_eq!(format_http(Timestamp::from_millis(i64::MAX)), None);
+        assert_eq!(format_http(Timestamp::from_millis(-1)), None);
     }
 }

@@ -1,18 +1,21 @@
-//! POST policy forms (S3 API Reference, "POST Object", "Creating a POST Policy").
+//! POST policy forms, and which signature an S3 form carries (S3 API Reference, "POST Object", "Creating a POST Policy");
+//! OSS forms are read in [`super::oss_form`].
 //!
-//! A form is signed through its policy: the signature covers the policy's text, and the policy must cover every other
-//! field. Fields are pairs of name and value in the order sent, the file left out; names are compared without regard to
+//! A form is signed through its policy: the signature covers the policy's text, and in S3 the policy must cover every
+//! other field. Fields are pairs of name and value in the order sent, the file left out; names are compared without regard to
 //! case. `${filename}` in the key is the dialect's to replace, before or after: the policy judges the field as sent.
 
 use super::{
     AuthError, date,
-    form_policy::FormPolicy,
+    form_policy::{FormPolicy, Rules},
+    oss_form,
+    ossv4::OssScope,
     sigv2,
     sigv4::{ALGORITHM, Scope, same_signature},
 };
 use crate::model::Timestamp;
 
-/// Why a form is refused. Texts are AWS's messages.
+/// Why a form is refused. Texts are the messages of the service that the form is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FormError {
     /// A field is missing or not what it should be: 400 InvalidArgument.
@@ -39,17 +42,20 @@ pub enum FormClaim {
 pub struct SignedForm {
     /// The access key it names.
     pub access_key: String,
-    /// The security token that came with it; see [`super::s3::SignedClaim::security_token`].
+    /// The security token that came with it; see [`super::SignedClaim::security_token`].
     pub security_token: Option<String>,
-    policy: String,
-    signature: String,
-    scheme: Scheme,
+    pub(super) policy: String,
+    pub(super) signature: String,
+    pub(super) scheme: Scheme,
 }
 
+/// How the policy is signed, and with that by whose rules it is read.
 #[derive(Debug)]
-enum Scheme {
-    V4(Scope),
-    V2,
+pub(super) enum Scheme {
+    S3V4(Scope),
+    S3V2,
+    OssV4 { scope: OssScope, time: Timestamp },
+    OssV1,
 }
 
 /// What a verified policy leaves to be checked.
@@ -75,7 +81,7 @@ pub fn claim(fields: &[(String, String)]) -> Result<FormClaim, FormError> {
             security_token: security_token(fields),
             policy: required(fields, "policy")?.to_owned(),
             signature: required(fields, "signature")?.to_owned(),
-            scheme: Scheme::V2,
+            scheme: Scheme::S3V2,
         })));
     }
     Ok(FormClaim::Anonymous)
@@ -100,7 +106,7 @@ fn claim_v4(fields: &[(String, String)]) -> Result<FormClaim, FormError> {
         return Err(FormError::InvalidArgument(message));
     }
     let security_token = security_token(fields);
-    Ok(FormClaim::Signed(Box::new(SignedForm { access_key, security_token, policy, signature, scheme: Scheme::V4(scope) })))
+    Ok(FormClaim::Signed(Box::new(SignedForm { access_key, security_token, policy, signature, scheme: Scheme::S3V4(scope) })))
 }
 
 impl SignedForm {
@@ -111,8 +117,9 @@ impl SignedForm {
     /// `Auth` for a wrong signature, `InvalidPolicyDocument`, `AccessDenied`.
     pub fn verify(&self, fields: &[(String, String)], bucket: &str, secret: &str, now: Timestamp) -> Result<FormGrant, FormError> {
         let computed = match &self.scheme {
-            Scheme::V4(scope) => scope.signing_key(secret).sign(&self.policy),
-            Scheme::V2 => sigv2::sign(secret, self.policy.as_bytes()),
+            Scheme::S3V4(scope) => scope.signing_key(secret).sign(&self.policy),
+            Scheme::OssV4 { scope, time: _ } => scope.signing_key(secret).sign(&self.policy),
+            Scheme::S3V2 | Scheme::OssV1 => sigv2::sign(secret, self.policy.as_bytes()),
         };
         if !same_signature(&computed, &self.signature) {
             return Err(FormError::Auth(AuthError::SignatureMismatch {
@@ -122,13 +129,21 @@ impl SignedForm {
                 provided: self.signature.clone(),
             }));
         }
-        let policy = FormPolicy::parse(&self.policy)?;
+        let rules = match &self.scheme {
+            Scheme::S3V4(_) | Scheme::S3V2 => Rules::S3,
+            Scheme::OssV4 { .. } | Scheme::OssV1 => Rules::Oss,
+        };
+        let policy = FormPolicy::parse(&self.policy, rules)?;
         policy.check(fields, bucket, now)?;
+        if let Scheme::OssV4 { time, .. } = &self.scheme {
+            oss_form::check_v4(&policy, *time, now)?;
+        }
         Ok(FormGrant { content_length_range: policy.content_length_range() })
     }
 }
 
-fn find<'a>(fields: &'a [(String, String)], name: &str) -> Option<&'a str> {
+/// The first field of this name, in any letter case.
+pub(super) fn find<'a>(fields: &'a [(String, String)], name: &str) -> Option<&'a str> {
     fields.iter().find(|(candidate, _)| candidate.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
 }
 

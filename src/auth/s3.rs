@@ -2,30 +2,26 @@
 //! Reference, "Authenticating Requests").
 
 use super::{
-    AuthError, Claim, Payload, Verified,
-    canonical::{Query, header_text},
+    AuthError, Claim, Payload, SignedClaim,
+    canonical::{Query, header_text, query_names_any},
+    claim::Scheme,
     payload::PayloadWord,
     sigv2::V2Claim,
     sigv4::{ALGORITHM, V4Claim},
 };
-use crate::model::Timestamp;
 use http::{header, request::Parts};
 
-/// A signature that a request carries, with what is needed to verify it.
-#[derive(Debug)]
-pub struct SignedClaim {
-    /// The access key it names.
-    pub access_key: String,
-    /// The security token that came with it. The signature covers it, but verifying the signature says nothing about
-    /// whether we issued it: that is the caller's to decide ([`AuthError::InvalidToken`]).
-    pub security_token: Option<String>,
-    scheme: Scheme,
-}
+/// Parameters that only a URL signed with SigV4 has.
+const QUERY_V4: [&str; 3] = ["X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature"];
 
-#[derive(Debug)]
-enum Scheme {
-    V4(V4Claim),
-    V2(V2Claim),
+/// Whether a request carries an S3 signature, of any version, in a header or in the query. Says nothing about whether it
+/// is well-formed. `Signature` alone is no sign of S3: OSS has a parameter of that name, too.
+#[must_use]
+pub fn is_signed(parts: &Parts) -> bool {
+    let authorization = parts.headers.get_all(header::AUTHORIZATION).iter();
+    authorization.map(http::HeaderValue::as_bytes).any(|value| value.starts_with(b"AWS"))
+        || query_names_any(parts.uri.query(), &QUERY_V4)
+        || query_names_any(parts.uri.query(), &["AWSAccessKeyId"])
 }
 
 /// Reads which key a request says it was signed with.
@@ -35,27 +31,27 @@ enum Scheme {
 pub fn claim(parts: &Parts) -> Result<Claim, AuthError> {
     let query = Query::parse(parts.uri.query());
     let in_header = parts.headers.get_all(header::AUTHORIZATION).iter().count();
-    let in_query_v4 = ["X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature"].iter().any(|name| query.contains(name));
+    let in_query_v4 = QUERY_V4.iter().any(|name| query.contains(name));
     let in_query_v2 = ["AWSAccessKeyId", "Signature"].iter().any(|name| query.contains(name));
     if in_header + usize::from(in_query_v4) + usize::from(in_query_v2) > 1 {
         return Err(AuthError::MultipleMechanisms);
     }
     let (access_key, scheme) = if in_query_v4 {
         let (access_key, claim) = V4Claim::from_query(parts, &query)?;
-        (access_key, Scheme::V4(claim))
+        (access_key, Scheme::S3V4(claim))
     } else if in_query_v2 {
         let (access_key, claim) = V2Claim::from_query(&query)?;
-        (access_key, Scheme::V2(claim))
+        (access_key, Scheme::S3V2(claim))
     } else if in_header == 1 {
         let value = header_text(&parts.headers, "authorization").ok_or(AuthError::UnsupportedScheme)?;
         match value.split_once(' ') {
             Some((ALGORITHM, components)) => {
                 let (access_key, claim) = V4Claim::from_header(parts, components)?;
-                (access_key, Scheme::V4(claim))
+                (access_key, Scheme::S3V4(claim))
             }
             Some(("AWS", credentials)) => {
                 let (access_key, claim) = V2Claim::from_header(credentials.trim_start())?;
-                (access_key, Scheme::V2(claim))
+                (access_key, Scheme::S3V2(claim))
             }
             Some(_) | None => return Err(AuthError::UnsupportedScheme),
         }
@@ -88,32 +84,21 @@ fn is_aws_chunked(parts: &Parts) -> bool {
 
 /// The token of the header, else of the query; both are signed wherever they count.
 fn security_token(parts: &Parts, query: &Query, scheme: &Scheme) -> Option<String> {
+    let any_case = || {
+        let token = query.pairs().find(|(name, _)| name.eq_ignore_ascii_case(b"x-amz-security-token"));
+        token.map(|(_, value)| std::str::from_utf8(value.unwrap_or_default()).unwrap_or_default())
+    };
     let in_query = match scheme {
-        Scheme::V4(_) => query.first("X-Amz-Security-Token"),
-        Scheme::V2(_) => query.pairs().find_map(|(name, value)| {
-            name.eq_ignore_ascii_case(b"x-amz-security-token").then(|| std::str::from_utf8(value.unwrap_or_default()).unwrap_or_default())
-        }),
+        Scheme::S3V2(_) => any_case(),
+        Scheme::S3V4(_) | Scheme::OssV4(_) | Scheme::OssV2(_) | Scheme::OssV1(_) => query.first("X-Amz-Security-Token"),
     };
     header_text(&parts.headers, "x-amz-security-token").or(in_query).map(str::to_owned)
-}
-
-impl SignedClaim {
-    /// Verifies the signature against the request's head. `bucket_in_host` is the bucket of a virtual-hosted
-    /// request (SigV2 signs it).
-    ///
-    /// # Errors
-    /// Skew, expiry, unsigned headers, mismatch.
-    pub fn verify(&self, parts: &Parts, bucket_in_host: Option<&str>, secret: &str, now: Timestamp) -> Result<Verified, AuthError> {
-        match &self.scheme {
-            Scheme::V4(claim) => claim.verify(&self.access_key, parts, secret, now),
-            Scheme::V2(claim) => claim.verify(&self.access_key, parts, bucket_in_host, secret, now),
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{auth::Addressed, model::Timestamp};
     use proptest::prelude::*;
 
     fn head(uri: &str, headers: &[(&str, &str)]) -> Parts {
@@ -211,6 +196,15 @@ mod tests {
         assert!(payload(&[("x-amz-content-sha256", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD")]).is_err());
     }
 
+    #[test]
+    fn a_signature_is_noticed_wherever_it_is_and_however_broken() {
+        assert!(is_signed(&head("/", &[("authorization", "AWS a:b")])));
+        assert!(is_signed(&head("/", &[("authorization", "AWS4-ECDSA-P256-SHA256 Credential=a")])));
+        assert!(is_signed(&head("/?a=b&X-%41mz-Signature", &[])));
+        assert!(is_signed(&head("/?AWSAccessKeyId=a&Signature=b", &[])));
+        assert!(!is_signed(&head("/?Signature=b&prefix=AWSAccessKeyId", &[("authorization", "OSS a:b"), ("x-amz-date", "now")])));
+    }
+
     proptest! {
         /// Whatever the header or query holds, claiming and verifying answer instead of panicking.
         #[test]
@@ -228,7 +222,9 @@ mod tests {
             }
             let parts = request.body(()).unwrap().into_parts().0;
             if let Ok(Claim::Signed(signed)) = claim(&parts) {
-                prop_assert!(signed.verify(&parts, Some("b"), "secret", Timestamp::from_millis(now)).is_err());
+                let addressed = Addressed { bucket_in_host: Some("b"), ..Addressed::default() };
+                let outcome = signed.verify(&parts, &addressed, "secret", Timestamp::from_millis(now));
+                prop_assert!(outcome.is_err());
             }
         }
     }

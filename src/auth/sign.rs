@@ -138,7 +138,7 @@ fn signature(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::{AuthError, Claim, Payload, Verified, s3::claim};
+    use crate::auth::{Addressed, AuthError, Claim, Payload, Verified, s3::claim};
     use proptest::prelude::*;
 
     const NOW: Timestamp = Timestamp::from_secs(1_768_465_800);
@@ -156,7 +156,7 @@ mod tests {
         match claim(parts)? {
             Claim::Signed(claim) => {
                 assert_eq!((claim.access_key.as_str(), claim.security_token.as_deref()), ("ak", Some("to/k=en")));
-                claim.verify(parts, None, secret, now)
+                claim.verify(parts, &Addressed::default(), secret, now)
             }
             Claim::Anonymous => panic!("the request is signed"),
         }

@@ -66,11 +66,7 @@ impl Scope {
 
     /// Derives the key that signs within this scope.
     pub(super) fn signing_key(&self, secret: &str) -> SigningKey {
-        let mut key = hmac_sha256(format!("AWS4{secret}").as_bytes(), self.date.as_bytes());
-        for step in [self.region.as_str(), &self.service, "aws4_request"] {
-            key = hmac_sha256(&key, step.as_bytes());
-        }
-        SigningKey(key)
+        SigningKey::derive(&format!("AWS4{secret}"), [&self.date, &self.region, &self.service, "aws4_request"])
     }
 }
 
@@ -85,13 +81,20 @@ impl fmt::Debug for SigningKey {
 }
 
 impl SigningKey {
+    /// Derives a key from a secret, step by step.
+    pub(super) fn derive(secret: &str, steps: [&str; 4]) -> Self {
+        let [first, rest @ ..] = steps;
+        let key = hmac_sha256(secret.as_bytes(), first.as_bytes());
+        Self(rest.iter().fold(key, |key, step| hmac_sha256(&key, step.as_bytes())))
+    }
+
     /// The signature of a string, in lower-case hex.
     pub(super) fn sign(&self, text: &str) -> String {
         hex::encode(hmac_sha256(&self.0, text.as_bytes()))
     }
 }
 
-fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
+pub(super) fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
     mac.update(message);
     mac.finalize().into_bytes().into()
@@ -280,7 +283,7 @@ impl V4Claim {
 /// Refuses a request whose clock is further off than [`CLOCK_SKEW_MAX_MS`].
 pub(super) fn check_skew(time: Timestamp, written: &str, now: Timestamp) -> Result<(), AuthError> {
     if time.millis().abs_diff(now.millis()) > CLOCK_SKEW_MAX_MS.unsigned_abs() {
-        return Err(AuthError::ClockSkewed { request_time: written.to_owned(), server_time: now });
+        return Err(AuthError::ClockSkewed { request_time: written.to_owned(), requested: time, server_time: now });
     }
     Ok(())
 }

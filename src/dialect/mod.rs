@@ -10,6 +10,7 @@
 
 pub mod address;
 pub mod date;
+pub mod detect;
 pub mod error;
 pub mod percent;
 pub mod s3;

@@ -450,7 +450,7 @@ mod tests {
             ..plain.clone()
         };
         older(&full, "016275636b6574696404726f6f7480a0abfef96201016c01010001012a01034745540001016501ac0201027b7d0100");
-        golden(&plain, "G1");
+        golden(&plain, "026275636b6574696404726f6f7480a0abfef962000000000000000001");
         let rule = LifecycleRule {
             id: Some("r".into()),
             enabled: true,
@@ -473,7 +473,10 @@ mod tests {
             retries_callbacks: false,
             ..full
         };
-        golden(&with_rules, "G2");
+        golden(
+            &with_rules,
+            "026275636b6574696404726f6f7480a0abfef96201016c01010001012a01034745540001016501ac0201027b7d0100010102494101010101720102702f010174017601010001010a0100070101010001032a2e6101016200",
+        );
     }
 
     #[test]
@@ -506,10 +509,19 @@ mod tests {
             &multipart,
             "0101eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeac02ad0201010a746578742f706c61696e0000000000000001016101ff01017401760101040102030401ac020001ac0201dddddddddddddddddddddddddddddddd028002ad02",
         );
-        golden(&multipart, "G3");
+        golden(
+            &multipart,
+            "0201eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeac02ad0201010a746578742f706c61696e0000000000000001016101ff0101740176000101040102030401ac020001ac0201dddddddddddddddddddddddddddddddd028002ad0200",
+        );
         let attributes = Attributes { acl: Some(Acl::Private), ..Attributes::default() };
-        golden(&ObjectRecord { attributes, kind: ObjectKind::Symlink(ObjectKey::new("k").unwrap()), ..multipart.clone() }, "G4");
-        golden(&ObjectRecord { kind: ObjectKind::Appendable, content: Content::Here(vec![]), ..multipart }, "G5");
+        golden(
+            &ObjectRecord { attributes, kind: ObjectKind::Symlink(ObjectKey::new("k").unwrap()), ..multipart.clone() },
+            "0201eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeac02ad02010000000000000000000001000101040102030401ac020001ac0201dddddddddddddddddddddddddddddddd028002ad0202016b",
+        );
+        golden(
+            &ObjectRecord { kind: ObjectKind::Appendable, content: Content::Here(vec![]), ..multipart },
+            "0201eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeac02ad0201010a746578742f706c61696e0000000000000001016101ff0101740176000101040102030401ac020001ac02000001",
+        );
     }
 
     #[test]
@@ -530,7 +542,10 @@ mod tests {
             checksum: Some((ChecksumAlgorithm::Sha256, ChecksumType::Composite)),
         };
         older(&upload, "0104726f6f7402010a746578742f706c61696e0000000000000001016101ff0101740176010400");
-        golden(&UploadRecord { sequential: true, ..upload }, "G6");
+        golden(
+            &UploadRecord { sequential: true, ..upload },
+            "0204726f6f7402010a746578742f706c61696e0000000000000001016101ff01017401760001040001",
+        );
     }
 
     #[test]
@@ -612,7 +627,10 @@ mod tests {
             last_error: Some("e".into()),
             delivered: Some(Timestamp::from_millis(4)),
         };
-        golden(&event, "G7");
+        golden(
+            &event,
+            "010108687474703a2f2f6101016809247b6f626a6563747d01010103783a6101310152033a3a310104726f6f74095075744f626a6563740670686f746f73016b00eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeac0200070202060101650108",
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::pipeline::{Exchange, Server};
 use crate::{
     auth::{
-        AuthError, Claim, Payload,
+        Addressed, AuthError, Claim, Payload,
         policy::{self, Policies},
     },
     dialect::{address::Address, date, error::Rejection, s3},
@@ -29,11 +29,36 @@ impl Sender {
 }
 
 impl Server {
+    /// The reading of an address that the signature is for. Where there is one reading only, that is it: what is wrong
+    /// with the signature is then told when the request is authenticated.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub(super) async fn reading(&self, exchange: &Exchange<'_>, mut readings: Vec<Address>) -> Result<Address, Rejection> {
+        let first = readings.remove(0);
+        if !readings.is_empty() && self.verify(exchange, &first).await.is_err() {
+            for other in readings {
+                if self.verify(exchange, &other).await.is_ok() {
+                    return Ok(other);
+                }
+            }
+        }
+        Ok(first)
+    }
+
     /// Verifies a request's signature.
     ///
     /// # Errors
     /// Everything that is wrong with it.
     pub(super) async fn authenticate(&self, exchange: &mut Exchange<'_>, address: &Address) -> Result<Sender, Rejection> {
+        let sender = self.verify(exchange, address).await?;
+        if let Caller::Key { access_key, .. } = &sender.caller {
+            exchange.completion.access_key = Some(access_key.clone());
+        }
+        Ok(sender)
+    }
+
+    async fn verify(&self, exchange: &Exchange<'_>, address: &Address) -> Result<Sender, Rejection> {
         let parts = exchange.sent;
         let claim = match exchange.dialect.claim(parts)? {
             Claim::Anonymous => {
@@ -48,8 +73,8 @@ impl Server {
             return Err(AuthError::InvalidToken.into());
         }
         let bucket_in_host = if address.virtual_hosted { address.bucket.as_deref() } else { None };
-        let verified = claim.verify(parts, bucket_in_host, &key.secret_key, exchange.now)?;
-        exchange.completion.access_key = Some(key.access_key.clone());
+        let addressed = Addressed { bucket: address.bucket.as_deref(), key: address.key.as_deref(), bucket_in_host };
+        let verified = claim.verify(parts, &addressed, &key.secret_key, exchange.now)?;
         Ok(Sender::of_key(key, verified.payload))
     }
 

@@ -16,6 +16,7 @@ mod post_object;
 mod reply;
 #[cfg(test)]
 mod tests;
+mod throttle;
 
 use self::{connection::Timeouts, listen::Connections, pipeline::Server};
 use crate::{

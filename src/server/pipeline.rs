@@ -9,6 +9,7 @@ use super::{
     document::Documents,
     ids,
     reply::ReplyBody,
+    throttle::{Throttled, throttled},
 };
 use crate::{
     auth::Payload,
@@ -190,8 +191,8 @@ impl Server {
     async fn answer(&self, exchange: &mut Exchange<'_>) -> Result<Answer, Rejection> {
         let parts = exchange.parts;
         check_host(parts)?;
-        let mut addresses = exchange.dialect.addresses(parts, &self.hosts)?;
-        let address = addresses.remove(0);
+        let readings = exchange.dialect.addresses(parts, &self.hosts)?;
+        let address = self.reading(exchange, readings).await?;
         exchange.completion.bucket.clone_from(&address.bucket);
         exchange.completion.key.clone_from(&address.key);
         exchange.address = Some(address.clone());
@@ -214,11 +215,11 @@ impl Server {
         };
         let owners = route.expected_bucket_owners().to_vec();
         let decoded = route.decode(parts, &document, &sender.caller, exchange.now)?;
-        let Decoded { mut operation, wire, traffic_limit: _ } = decoded;
+        let Decoded { mut operation, wire, traffic_limit } = decoded;
         exchange.completion.operation = Some(operation.name());
         let denied = self.authorise(exchange, &sender, &mut operation, &owners).await?;
         let body = match kind {
-            BodyKind::Stream => Some(stream_body(exchange.body, &sender.payload, &mut operation)?),
+            BodyKind::Stream => Some(limited(stream_body(exchange.body, &sender.payload, &mut operation)?, traffic_limit)),
             BodyKind::None | BodyKind::Document { .. } | BodyKind::Form => None,
         };
         let request = Request { caller: sender.caller, limits: *exchange.dialect.limits(), operation, origin: exchange.origin() };
@@ -226,7 +227,18 @@ impl Server {
         if let Outcome::DeleteObjects(results) = &mut reply.outcome {
             results.extend(denied.into_iter().map(|key| (key, Err(Failure::AccessDenied))));
         }
+        if let Some(limit) = traffic_limit {
+            reply.content = reply.content.map(|content| throttled(content, limit));
+        }
         Ok(encode(&*wire, reply, exchange.context))
+    }
+}
+
+/// A body that comes no faster than its sender wants it to.
+pub(super) fn limited(body: Box<dyn ops::Body>, traffic_limit: Option<u64>) -> Box<dyn ops::Body> {
+    match traffic_limit {
+        Some(limit) => Box::new(Throttled::new(body, limit)),
+        None => body,
     }
 }
 

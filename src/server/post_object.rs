@@ -3,7 +3,7 @@
 use super::{
     admit::Sender,
     form::{FormError, read_form},
-    pipeline::{Answer, Exchange, Server, encode},
+    pipeline::{Answer, Exchange, Server, encode, limited},
 };
 use crate::{
     auth::{
@@ -33,11 +33,10 @@ impl Server {
         let (sender, sizes) = self.authenticate_form(exchange, &form.fields).await?;
         let decoded = route.decode_form(exchange.parts, &form.fields, form.file_name.as_deref())?;
         let Decoded { mut operation, wire, traffic_limit } = decoded;
-        let _ = traffic_limit;
         exchange.completion.operation = Some("PostObject");
         self.authorise(exchange, &sender, &mut operation, route.expected_bucket_owners()).await?;
         let request = Request { caller: sender.caller, limits: *exchange.dialect.limits(), operation, origin: exchange.origin() };
-        let reply = self.gateway.execute(request, Some(Box::new(form.into_file(sizes)))).await?;
+        let reply = self.gateway.execute(request, Some(limited(Box::new(form.into_file(sizes)), traffic_limit))).await?;
         Ok(encode(&*wire, reply, exchange.context))
     }
 

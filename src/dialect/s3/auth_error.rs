@@ -27,8 +27,20 @@ pub(super) fn reply(error: &AuthError) -> ErrorReply {
         AuthError::PayloadUnsupported(word) => {
             ErrorReply::header_not_implemented("x-amz-content-sha256", &format!("Payloads of the kind {word} are not implemented"))
         }
-        AuthError::DateMissing => access_denied("AWS authentication requires a valid Date or x-amz-date header"),
-        AuthError::ClockSkewed { request_time, server_time } => ErrorReply::new(
+        AuthError::QueryIncomplete(message) => ErrorReply::bad_request("AuthorizationQueryParametersError", *message),
+        AuthError::DateMissing | AuthError::DateInvalid => access_denied("AWS authentication requires a valid Date or x-amz-date header"),
+        // What follows is only wrong in OSS signatures; S3 has these codes for what is closest.
+        AuthError::SigningDateInvalid => {
+            ErrorReply::bad_request("AuthorizationHeaderMalformed", "The authorization header is malformed; Invalid credential date.")
+        }
+        AuthError::CredentialDateInvalid => query_parameters("Invalid credential date."),
+        AuthError::CredentialSuffixInvalid => query_parameters("Invalid credential terminal."),
+        AuthError::ExpiryInvalid => query_parameters("Invalid date (should be seconds since epoch)."),
+        AuthError::ExpiryMissing => query_parameters("The expiry is missing."),
+        AuthError::ExpiryOutOfRange => query_parameters("The expiry must be a number of seconds, and at most a week."),
+        AuthError::TokenRepeated => ErrorReply::bad_request("InvalidArgument", "Only one security token allowed."),
+        AuthError::TokenNotInQuery => ErrorReply::invalid_request("The security token must be a parameter of the URL."),
+        AuthError::ClockSkewed { request_time, requested: _, server_time } => ErrorReply::new(
             StatusCode::FORBIDDEN,
             "RequestTimeTooSkewed",
             "The difference between the request time and the current time is too large.",
@@ -72,6 +84,10 @@ pub(super) fn reply(error: &AuthError) -> ErrorReply {
     }
 }
 
+fn query_parameters(message: &'static str) -> ErrorReply {
+    ErrorReply::bad_request("AuthorizationQueryParametersError", message)
+}
+
 /// `2026-01-15T08:30:00Z`: these elements have no milliseconds.
 fn seconds(time: Timestamp) -> String {
     iso8601(Timestamp::from_secs(time.secs())).replace(".000Z", "Z")
@@ -99,7 +115,12 @@ mod tests {
             (AuthError::HeaderMalformed("m".into()), 400, "AuthorizationHeaderMalformed", ""),
             (AuthError::QueryMalformed("m".into()), 400, "AuthorizationQueryParametersError", ""),
             (AuthError::DateMissing, 403, "AccessDenied", ""),
-            (AuthError::ClockSkewed { request_time: "t".into(), server_time: time }, 403, "RequestTimeTooSkewed", "900000"),
+            (
+                AuthError::ClockSkewed { request_time: "t".into(), requested: time, server_time: time },
+                403,
+                "RequestTimeTooSkewed",
+                "900000",
+            ),
             (AuthError::Expired { expires_secs: Some(9), expired: time, server_time: time }, 403, "AccessDenied", "2026-01-15T08:30:00Z"),
             (AuthError::HeadersNotSigned(vec!["a".into(), "b".into()]), 403, "AccessDenied", "a, b"),
             (AuthError::UnknownAccessKey("AK".into()), 403, "InvalidAccessKeyId", "AK"),
