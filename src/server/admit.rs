@@ -112,7 +112,7 @@ impl Server {
         let mut denied = Vec::new();
         if let Operation::DeleteObjects(delete) = operation {
             delete.objects.retain(|(key, _)| {
-                let allowed = policies.allows_delete(&ObjectRef { bucket: delete.bucket.clone(), key: key.clone() });
+                let allowed = policies.allows_delete(&ObjectRef { bucket: delete.bucket.clone(), key: key.clone() }, None);
                 if !allowed {
                     denied.push(key.clone());
                 }
@@ -148,6 +148,7 @@ fn grounds<'a>(sender: &'a Sender, access: Option<&'a BucketAccess>, context: &'
         key_policy: sender.key_policy.as_deref(),
         bucket_owner: access.map(|access| &access.owner),
         bucket_policy: access.and_then(|access| access.policy.as_deref()),
+        acl: None,
         context,
     }
 }

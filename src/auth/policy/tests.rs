@@ -1,7 +1,7 @@
 //! The decision, as tables.
 
 use super::*;
-use crate::model::{CreateBucket, DeleteObject, DeleteObjects, Directive, ListBuckets, ListObjects, ObjectKey, PutObject, Tags};
+use crate::model::{Acl, CreateBucket, DeleteObject, DeleteObjects, Directive, ListBuckets, ListObjects, ObjectKey, PutObject, Tags};
 
 fn bucket() -> Bucket {
     Bucket::new("bkt").unwrap()
@@ -38,7 +38,7 @@ fn list(prefix: &str) -> Operation {
 /// Decides for a bucket of alice's.
 fn decide(caller: &Caller, key_policy: Option<&str>, bucket_policy: Option<&str>, operation: &Operation) -> bool {
     let alice = Account("alice".to_owned());
-    let grounds = Grounds { caller, key_policy, bucket_owner: Some(&alice), bucket_policy, context: &[] };
+    let grounds = Grounds { caller, key_policy, bucket_owner: Some(&alice), bucket_policy, acl: None, context: &[] };
     allows(&grounds, operation)
 }
 
@@ -98,10 +98,9 @@ fn an_owner_cannot_be_locked_out_of_the_buckets_policy() {
 #[test]
 fn a_bucket_that_is_not_there_is_no_secret_to_signed_callers() {
     let decide = |caller: &Caller, key_policy, operation: &Operation| {
-        allows(&Grounds { caller, key_policy, bucket_owner: None, bucket_policy: None, context: &[] }, operation)
+        allows(&Grounds { caller, key_policy, bucket_owner: None, bucket_policy: None, acl: None, context: &[] }, operation)
     };
-    let create =
-        Operation::CreateBucket(CreateBucket { acl: crate::model::Acl::Private, storage_class: None, bucket: bucket(), location: None });
+    let create = Operation::CreateBucket(CreateBucket { acl: Acl::Private, storage_class: None, bucket: bucket(), location: None });
     let listing = Operation::ListBuckets(ListBuckets { prefix: String::new(), after: None, count_max: 1 });
     for operation in [&create, &listing, &delete("k")] {
         assert!(decide(&key_of("bob"), None, operation), "{operation:?}");
@@ -113,8 +112,7 @@ fn a_bucket_that_is_not_there_is_no_secret_to_signed_callers() {
 
 #[test]
 fn creating_a_bucket_that_is_somebody_elses_is_no_matter_of_permission() {
-    let create =
-        Operation::CreateBucket(CreateBucket { acl: crate::model::Acl::Private, storage_class: None, bucket: bucket(), location: None });
+    let create = Operation::CreateBucket(CreateBucket { acl: Acl::Private, storage_class: None, bucket: bucket(), location: None });
     assert!(decide(&key_of("bob"), None, Some(BUCKET_DENY), &create));
 }
 
@@ -133,7 +131,8 @@ fn deletes_in_a_batch_are_judged_key_by_key() {
     let alice = key_of("alice");
     let policy = r#"{"Statement":[{"Effect":"Allow","Action":"s3:DeleteObject","Resource":"arn:aws:s3:::bkt/tmp/*"}]}"#;
     let owner = Account("alice".to_owned());
-    let grounds = Grounds { caller: &alice, key_policy: Some(policy), bucket_owner: Some(&owner), bucket_policy: None, context: &[] };
+    let grounds =
+        Grounds { caller: &alice, key_policy: Some(policy), bucket_owner: Some(&owner), bucket_policy: None, acl: None, context: &[] };
     assert!(allows_delete(&grounds, &object("tmp/a")));
     assert!(!allows_delete(&grounds, &object("a")));
     let batch = |key| Operation::DeleteObjects(DeleteObjects { bucket: bucket(), objects: vec![(ObjectKey::new(key).unwrap(), None)] });
@@ -165,6 +164,7 @@ fn conditions_see_what_the_server_knows() {
             caller: &Caller::Anonymous,
             key_policy: None,
             bucket_owner: Some(&owner),
+            acl: None,
             bucket_policy: Some(policy),
             context: &context,
         };
@@ -186,13 +186,14 @@ fn a_copy_needs_its_source_and_its_target() {
         metadata: Directive::Copy,
         tags: Directive::Copy,
         storage_class: None,
+        acl: None,
         checksum_algorithm: None,
     });
     assert_eq!(copy_source(&copy), Some(&source));
     assert_eq!(copy_source(&delete("k")), None);
     let (alice, bob) = (key_of("alice"), Account("bob".to_owned()));
     assert!(decide(&alice, None, None, &copy));
-    let mut grounds = Grounds { caller: &alice, key_policy: None, bucket_owner: Some(&bob), bucket_policy: None, context: &[] };
+    let mut grounds = Grounds { caller: &alice, key_policy: None, bucket_owner: Some(&bob), bucket_policy: None, acl: None, context: &[] };
     assert!(!allows_source(&grounds, &source));
     let shared =
         r#"{"Statement":{"Effect":"Allow","Principal":{"AWS":"alice"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::source/*"}}"#;
@@ -224,4 +225,76 @@ fn documents_are_checked_for_where_they_stand() {
     assert!(validate(ALLOW_ALL).is_ok() && validate(BUCKET_ALLOW).is_err());
     assert!(validate_bucket_policy(BUCKET_ALLOW, &bucket()).is_ok() && validate_bucket_policy(ALLOW_ALL, &bucket()).is_err());
     assert!(validate_bucket_policy(BUCKET_ALLOW, &Bucket::new("other").unwrap()).is_err());
+}
+
+fn get(key: &str) -> Operation {
+    let (selection, conditions) = (crate::model::Selection::Whole, Default::default());
+    Operation::GetObject(crate::model::ReadObject { object: object(key), selection, conditions })
+}
+
+#[test]
+fn an_acl_opens_to_everybody_what_nothing_denies() {
+    let (alice, bob, nobody) = (key_of("alice"), key_of("bob"), Caller::Anonymous);
+    let owner = Account("alice".to_owned());
+    let (private, read, write) = (Some(Acl::Private), Some(Acl::PublicRead), Some(Acl::PublicReadWrite));
+    for (case, caller, key_policy, bucket_policy, acl, operation, expected) in [
+        ("nobody reads what has no list", &nobody, None, None, None, get("k"), false),
+        ("nobody reads what is private", &nobody, None, None, private, get("k"), false),
+        ("nobody reads what everybody may read", &nobody, None, None, read, get("k"), true),
+        ("nobody lists what everybody may read", &nobody, None, None, read, list("p"), true),
+        ("nobody writes what everybody may read", &nobody, None, None, read, put(Tags::default()), false),
+        ("nobody deletes what everybody may read", &nobody, None, None, read, delete("k"), false),
+        ("nobody writes what everybody may write", &nobody, None, None, write, put(Tags::default()), true),
+        ("nobody deletes what everybody may write", &nobody, None, None, write, delete("k"), true),
+        ("nobody sets what a bucket is", &nobody, None, None, write, Operation::PutBucketAcl(bucket(), Acl::Private), false),
+        ("nobody sees what a bucket is", &nobody, None, None, write, Operation::GetBucketAcl(bucket()), false),
+        ("nobody deletes a bucket", &nobody, None, None, write, Operation::DeleteBucket(bucket()), false),
+        ("nobody sets an object's list", &nobody, None, None, write, Operation::PutObjectAcl(object("k"), None), false),
+        ("a policy's Deny wins", &nobody, None, Some(BUCKET_DENY), write, get("k"), false),
+        ("another account is somebody of everybody", &bob, None, None, read, get("k"), true),
+        ("also with a key whose policy is silent", &bob, Some(ALLOW_OTHER), None, read, get("k"), true),
+        ("but not with one whose policy denies", &bob, Some(DENY_ALL), None, read, get("k"), false),
+        ("the owner needs no list", &alice, None, None, private, delete("k"), true),
+        ("the owner's key with a silent policy", &alice, Some(ALLOW_OTHER), None, read, get("k"), true),
+        ("the owner's key with a policy that denies", &alice, Some(DENY_ALL), None, write, get("k"), false),
+    ] {
+        let grounds = Grounds { caller, key_policy, bucket_owner: Some(&owner), bucket_policy, acl, context: &[] };
+        assert_eq!(allows(&grounds, &operation), expected, "{case}");
+    }
+    let grounds = Grounds { caller: &nobody, key_policy: None, bucket_owner: None, bucket_policy: None, acl: write, context: &[] };
+    assert!(!allows(&grounds, &get("k")), "a bucket that is not there");
+}
+
+#[test]
+fn deletes_in_a_batch_are_judged_by_each_objects_acl() {
+    let (nobody, owner) = (Caller::Anonymous, Account("alice".to_owned()));
+    let acl = Some(Acl::PublicReadWrite);
+    let grounds = Grounds { caller: &nobody, key_policy: None, bucket_owner: Some(&owner), bucket_policy: None, acl, context: &[] };
+    let policies = Policies::new(grounds);
+    let objects = vec![(ObjectKey::new("k").unwrap(), None)];
+    assert!(policies.allows(&Operation::DeleteObjects(DeleteObjects { bucket: bucket(), objects })));
+    assert!(policies.allows_delete(&object("k"), acl));
+    assert!(!policies.allows_delete(&object("k"), Some(Acl::Private)));
+}
+
+#[test]
+fn opening_something_to_everybody_needs_a_permission_of_its_own() {
+    let alice = key_of("alice");
+    let put_only = r#"{"Statement":{"Effect":"Allow","Action":["s3:PutObject","s3:CreateBucket"],"Resource":["arn:aws:s3:::bkt/*","arn:aws:s3:::bkt"]}}"#;
+    let put_as = |acl| {
+        let Operation::PutObject(mut put) = put(Tags::default()) else { panic!() };
+        put.attributes.acl = acl;
+        Operation::PutObject(put)
+    };
+    let create = |acl| Operation::CreateBucket(CreateBucket { acl, storage_class: None, bucket: bucket(), location: None });
+    for (operation, expected) in [
+        (put_as(None), true),
+        (put_as(Some(Acl::Private)), true),
+        (put_as(Some(Acl::PublicRead)), false),
+        (create(Acl::Private), true),
+        (create(Acl::PublicRead), false),
+    ] {
+        assert_eq!(decide(&alice, Some(put_only), None, &operation), expected, "{operation:?}");
+        assert!(decide(&alice, Some(ALLOW_ALL), None, &operation));
+    }
 }
