@@ -14,6 +14,7 @@ pub mod detect;
 pub mod error;
 pub mod percent;
 pub mod s3;
+pub mod sts;
 pub mod xml;
 
 use self::{
