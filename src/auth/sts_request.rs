@@ -38,12 +38,17 @@ impl Protocol {
     #[must_use]
     pub fn of(parts: &Parts, parameters: &Parameters) -> Self {
         let authorization = header_text(&parts.headers, "authorization").unwrap_or_default();
-        if authorization.starts_with(ACS3) || parts.headers.contains_key("x-acs-action") {
+        if authorization.starts_with(ACS3) {
             return Self::Aliyun3;
         }
-        let is_rpc = ["AccessKeyId", "SignatureMethod", "SignatureNonce"].iter().any(|name| parameters.find(name).is_some())
-            || parameters.find("Version") == Some("2015-04-01");
-        if is_rpc && authorization.is_empty() { Self::AliyunRpc } else { Self::Aws }
+        let is_rpc = ["AccessKeyId", "SignatureMethod", "SignatureNonce"].iter().any(|name| parameters.find(name).is_some());
+        // Some SDKs send version 3's headers beside the parameters of a request that they sign as RPC.
+        match authorization.is_empty() {
+            true if is_rpc => Self::AliyunRpc,
+            true if parts.headers.contains_key("x-acs-action") => Self::Aliyun3,
+            true if parameters.find("Version") == Some("2015-04-01") => Self::AliyunRpc,
+            true | false => Self::Aws,
+        }
     }
 }
 
@@ -442,6 +447,8 @@ mod tests {
             (&[][..], "AccessKeyId=a", Protocol::AliyunRpc),
             (&[("authorization", "ACS3-HMAC-SHA256 x")][..], "", Protocol::Aliyun3),
             (&[("x-acs-action", "AssumeRole")][..], "", Protocol::Aliyun3),
+            (&[("x-acs-action", "AssumeRole")][..], "Version=2015-04-01&SignatureNonce=n", Protocol::AliyunRpc),
+            (&[("authorization", "AWS4-HMAC-SHA256 x")][..], "AccessKeyId=a", Protocol::Aws),
         ] {
             let parts = head("POST", &format!("/?{query}"), headers);
             assert_eq!(Protocol::of(&parts, &Parameters::read(&parts, b"").unwrap()), expected, "{headers:?} {query}");

@@ -6,9 +6,12 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// Nonces remembered at once, some 6 MiB. Only holders of keys get any in, and each stays for half an hour at most, so this
-/// is 36 requests a second from all of them.
-const COUNT_MAX: usize = 65_536;
+/// Nonces remembered at once, up to some 24 MiB. Only holders of keys get any in. Each stays for a quarter of an hour unless
+/// the client's clock is ahead, so this is enough for 290 requests a second from all of them.
+const COUNT_MAX: usize = 1 << 18;
+
+/// What a nonce is remembered by.
+type Name = [u8; 16];
 
 /// What became of a nonce.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,22 +25,36 @@ pub(super) enum Use {
 }
 
 /// Remembers nonces. One gateway's only: a request that was sent to one is new to another.
-#[derive(Default)]
-pub(super) struct Nonces(Mutex<Remembered>);
+pub(super) struct Nonces {
+    count_max: usize,
+    remembered: Mutex<Remembered>,
+}
+
+impl Default for Nonces {
+    fn default() -> Self {
+        Self::with_room_for(COUNT_MAX)
+    }
+}
 
 #[derive(Default)]
 struct Remembered {
-    known: HashSet<[u8; 32]>,
+    known: HashSet<Name>,
     /// The same, in the order in which they may be forgotten.
-    by_end: BTreeSet<(Timestamp, [u8; 32])>,
+    by_end: BTreeSet<(Timestamp, Name)>,
 }
 
 impl Nonces {
+    fn with_room_for(count_max: usize) -> Self {
+        Self { count_max, remembered: Mutex::default() }
+    }
+
     /// Notes that an access key has used a nonce, in a request whose signature was verified.
     pub(super) fn note(&self, access_key: &str, nonce: &Nonce, now: Timestamp) -> Use {
-        let name = digest::sha256(format!("{}:{access_key}{}", access_key.len(), nonce.text).as_bytes());
+        let digest = digest::sha256(format!("{}:{access_key}{}", access_key.len(), nonce.text).as_bytes());
+        let mut name = Name::default();
+        name.copy_from_slice(&digest[..size_of::<Name>()]);
         // Held for a few set operations, never across an await.
-        let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(&(until, oldest)) = remembered.by_end.first()
             && until < now
         {
@@ -47,7 +64,7 @@ impl Nonces {
         if remembered.known.contains(&name) {
             return Use::Repeated;
         }
-        if remembered.known.len() >= COUNT_MAX {
+        if remembered.known.len() >= self.count_max {
             return Use::Full;
         }
         remembered.known.insert(name);
@@ -79,8 +96,8 @@ mod tests {
 
     #[test]
     fn a_full_memory_refuses_and_recovers() {
-        let nonces = Nonces::default();
-        for index in 0..COUNT_MAX {
+        let nonces = Nonces::with_room_for(10);
+        for index in 0..10 {
             assert_eq!(nonces.note("ak", &nonce(&index.to_string()), NOW), Use::First);
         }
         assert_eq!(nonces.note("ak", &nonce("one more"), NOW), Use::Full);

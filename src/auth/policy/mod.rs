@@ -8,7 +8,7 @@
 //! - A session's policy allows nothing by itself: what is asked must be allowed by it and without it.
 //! - A document that cannot be read allows nothing.
 //!
-//! Documents may speak of actions, resources and conditions as AWS or as OSS does; see [`action`] and [`document`].
+//! Documents may speak of actions, resources and conditions as AWS or as OSS does; see `action` and `document`.
 
 mod action;
 mod condition;
