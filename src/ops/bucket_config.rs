@@ -61,6 +61,14 @@ impl Gateway {
         self.update_bucket(operation, |record| record.tags = None).await
     }
 
+    /// Sets whether callbacks of uploads to this bucket that failed are tried again. Operators decide it, clients do not.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`; when the index cannot be written.
+    pub async fn set_retries_callbacks(&self, bucket: &Bucket, retries: bool) -> Result<(), Failure> {
+        self.update_bucket(bucket, |record| record.retries_callbacks = retries).await.map(drop)
+    }
+
     pub(super) async fn get_absent_configuration(&self, operation: &Bucket, kind: AbsentConfiguration) -> Result<Outcome, Failure> {
         self.load_bucket(operation).await?;
         Err(Failure::NoSuchConfiguration(operation.clone(), kind))
