@@ -110,6 +110,12 @@ pub enum Metric {
     BlobReads,
     /// Blob files whose bytes were not those that were written.
     CorruptBlobs,
+    /// Attempts to tell applications of uploads, by outcome.
+    CallbackAttempts,
+    /// Callbacks that failed and are not tried again.
+    CallbacksGivenUp,
+    /// Callbacks that were due when it was last looked.
+    CallbacksDue,
 }
 
 enum Kind {
@@ -120,7 +126,7 @@ enum Kind {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::Requests,
         Self::RequestDuration,
         Self::RequestsInFlight,
@@ -133,6 +139,9 @@ impl Metric {
         Self::Durability,
         Self::BlobReads,
         Self::CorruptBlobs,
+        Self::CallbackAttempts,
+        Self::CallbacksGivenUp,
+        Self::CallbacksDue,
     ];
 
     /// Its name.
@@ -171,6 +180,11 @@ impl Metric {
                 Kind::Counter,
                 "Reads that were broken off because the bytes on disk were not those written.",
             ),
+            Self::CallbackAttempts => {
+                ("partway_callback_attempts_total", Kind::Counter, "Attempts to tell applications of uploads, by outcome.")
+            }
+            Self::CallbacksGivenUp => ("partway_callbacks_given_up_total", Kind::Counter, "Callbacks that failed and are not tried again."),
+            Self::CallbacksDue => ("partway_callbacks_due", Kind::Gauge, "Callbacks that were due when it was last looked."),
         }
     }
 
