@@ -14,6 +14,7 @@ mod deliver;
 mod ledger;
 mod outbox;
 mod render;
+mod shares;
 mod sign;
 mod target;
 mod underway;

@@ -10,6 +10,7 @@ use super::{
     connect::Tls,
     deliver::{Courier, Deliver},
     ledger::{Ledger, Row, anew},
+    shares::{Share, Shares},
     sign::{PUBLIC_KEY_PATH, Signer},
     underway::{Telling, Underway},
 };
@@ -36,8 +37,14 @@ const CLAIM_MS: i64 = 2 * ATTEMPT_MS_MAX;
 /// Attempts that requests wait for at once; further ones are told that there are too many, and made later.
 const REQUESTS_AT_ONCE: usize = 256;
 
+/// And of these, attempts for one bucket.
+const REQUESTS_PER_BUCKET: usize = 64;
+
 /// Attempts that nobody waits for at once.
 const BACKGROUND_AT_ONCE: usize = 64;
+
+/// And of these, attempts for one bucket; its further events wait for the next look.
+const BACKGROUND_PER_BUCKET: usize = 16;
 
 /// Due events looked up at once.
 const EVENTS_PER_SCAN: usize = 64;
@@ -60,6 +67,8 @@ pub struct Outbox {
     now: Clock,
     underway: Underway,
     requests: Semaphore,
+    request_shares: Shares,
+    background_shares: Shares,
 }
 
 impl Outbox {
@@ -80,6 +89,8 @@ impl Outbox {
             now,
             underway: Underway::default(),
             requests: Semaphore::new(REQUESTS_AT_ONCE),
+            request_shares: Shares::new(REQUESTS_PER_BUCKET),
+            background_shares: Shares::new(BACKGROUND_PER_BUCKET),
         })
     }
 
@@ -108,8 +119,10 @@ impl Outbox {
     /// # Errors
     /// OSS's message, for 203 CallbackFailed. The event is told again later, if its bucket wants that.
     pub async fn deliver_now(self: &Arc<Self>, id: EventId) -> Result<CallbackReply, String> {
+        // Taken here, so that whoever drains knows of it from now on.
+        let telling = self.underway.begin(id).ok_or(INDEX_FAILED)?;
         let outbox = Arc::clone(self);
-        detached(async move { outbox.first_attempt(id).await }).await
+        detached(async move { outbox.first_attempt(id, telling).await }).await
     }
 
     /// Tells an event again, whatever became of it before.
@@ -117,8 +130,9 @@ impl Outbox {
     /// # Errors
     /// What the application or the index said, in words for the operator.
     pub async fn replay(self: &Arc<Self>, id: EventId) -> Result<CallbackReply, String> {
+        let telling = self.underway.begin(id).ok_or_else(|| format!("event {id} is being told at the moment"))?;
         let outbox = Arc::clone(self);
-        detached(async move { outbox.replay_attempt(id).await }).await
+        detached(async move { outbox.replay_attempt(id, telling).await }).await
     }
 
     /// Takes up what is due until `stopped`'s sender is gone. Failures are told once until it works again.
@@ -149,24 +163,22 @@ impl Outbox {
         self.underway.none_left().await;
     }
 
-    async fn first_attempt(self: Arc<Self>, id: EventId) -> Result<CallbackReply, String> {
-        let Some(_telling) = self.underway.begin(id) else { return Err(INDEX_FAILED.to_owned()) };
+    async fn first_attempt(self: Arc<Self>, id: EventId, _telling: Telling) -> Result<CallbackReply, String> {
         let claimed = match self.ledger.read(id).await {
             Ok(Some(row)) if row.record.state == EventState::Pending => self.claim_if_needed(row).await,
             Ok(Some(_) | None) => Ok(None),
             Err(error) => Err(error),
         };
         let row = claimed.map_err(index_failed)?.ok_or(INDEX_FAILED)?;
-        let result = match self.requests.try_acquire() {
-            Ok(_place) => self.courier.deliver(id, &row.record, (self.now)()).await,
-            Err(_) => Err(Undelivered::TooMany),
+        let result = match (self.requests.try_acquire(), self.request_shares.take(&row.record.bucket)) {
+            (Ok(_place), Some(_share)) => self.courier.deliver(id, &row.record, (self.now)()).await,
+            (Err(_), _) | (_, None) => Err(Undelivered::TooMany),
         };
         self.settle(row, &result).await;
         result.map_err(|why| why.to_string())
     }
 
-    async fn replay_attempt(self: Arc<Self>, id: EventId) -> Result<CallbackReply, String> {
-        let Some(_telling) = self.underway.begin(id) else { return Err(format!("event {id} is being told at the moment")) };
+    async fn replay_attempt(self: Arc<Self>, id: EventId, _telling: Telling) -> Result<CallbackReply, String> {
         let row = self.ledger.read(id).await.map_err(|error| error.to_string())?.ok_or_else(|| format!("there is no event {id}"))?;
         let claimed = self.ledger.change(&row, anew(row.record.clone(), self.claim_end())).await.map_err(|error| error.to_string())?;
         let row = claimed.ok_or_else(|| format!("event {id} changed meanwhile; try again"))?;
@@ -205,15 +217,16 @@ impl Outbox {
         match row.record.state {
             EventState::Delivered(_) | EventState::Failed(_) => self.ledger.forget(&row).await,
             EventState::Pending => {
+                let Some(share) = self.background_shares.take(&row.record.bucket) else { return Ok(()) };
                 if let Some(row) = self.claim(&row).await? {
-                    tokio::spawn(Arc::clone(self).attempt(row, telling, place));
+                    tokio::spawn(Arc::clone(self).attempt(row, telling, place, share));
                 }
                 Ok(())
             }
         }
     }
 
-    async fn attempt(self: Arc<Self>, row: Row, _telling: Telling, _place: OwnedSemaphorePermit) {
+    async fn attempt(self: Arc<Self>, row: Row, _telling: Telling, _place: OwnedSemaphorePermit, _share: Share) {
         let result = self.courier.deliver(row.id, &row.record, (self.now)()).await;
         self.settle(row, &result).await;
     }

@@ -20,7 +20,7 @@ const OK: &str = "{\"Status\":\"OK\"}";
 fn courier_with(settings: Settings, tls: Tls) -> Courier {
     let loopback = ["127.0.0.0/8", "::1"].map(|text| Network::parse(text).unwrap()).to_vec();
     let settings = Settings { allow: loopback, ..settings };
-    Courier::new(&settings, signer(), tls).with_answer_timeout(Duration::from_millis(500))
+    Courier::new(&settings, signer(), tls).with_answer_timeout(Duration::from_secs(2))
 }
 
 fn courier() -> Courier {
@@ -169,7 +169,7 @@ async fn an_answer_that_trickles_is_too_slow() {
     });
     let began = Instant::now();
     assert_eq!(delivered(&app::event(&url)).await, Err("Cost too long time.".to_owned()));
-    assert!(began.elapsed() < Duration::from_secs(5));
+    assert!(began.elapsed() < Duration::from_secs(20));
     server.abort();
 }
 

@@ -322,7 +322,11 @@ async fn a_request_that_was_slow_to_come_back_claims_its_event_first() {
     world.at(CLAIM_MS - ATTEMPT_MS_MAX + 1);
     let (application, _gate) = Application::held();
     let outbox = world.outbox(&application);
-    let _ = tokio::time::timeout(Duration::from_millis(20), outbox.deliver_now(id)).await;
+    let telling = tokio::spawn(async move { outbox.deliver_now(id).await });
+    while application.told() == 0 {
+        tokio::task::yield_now().await;
+    }
+    telling.abort();
     assert_eq!(world.due().await, 2 * CLAIM_MS - ATTEMPT_MS_MAX + 1);
 }
 
@@ -339,6 +343,30 @@ async fn more_requests_than_can_be_waited_for_are_told_so_and_made_later() {
     world.at(world.due().await);
     look(&outbox).await;
     assert_eq!(application.told(), 1);
+}
+
+#[tokio::test]
+async fn a_bucket_with_a_slow_application_does_not_keep_others_waiting() {
+    let world = World::new(true).await;
+    let count = u16::try_from(BACKGROUND_PER_BUCKET).unwrap() + 4;
+    for number in 0..count {
+        world.event(number).await;
+    }
+    let other = EventRecord { bucket: crate::model::Bucket::new("other").unwrap(), ..app::event("http://app/") };
+    app::store(&*world.kv, app::id(999), &EventRecord { due: Timestamp::from_millis(CLAIM_MS), ..other }).await;
+    world.at(CLAIM_MS);
+    let (application, gate) = Application::held();
+    let outbox = world.outbox(&application);
+    outbox.pass(&Arc::new(Semaphore::new(BACKGROUND_AT_ONCE))).await.unwrap();
+    while application.told() < BACKGROUND_PER_BUCKET + 1 {
+        tokio::task::yield_now().await;
+    }
+    assert!(application.told.lock().unwrap().contains(&app::id(999)));
+    gate.add_permits(100);
+    outbox.drain().await;
+    assert_eq!(application.told(), BACKGROUND_PER_BUCKET + 1);
+    look(&outbox).await;
+    assert_eq!(application.told(), usize::from(count) + 1, "those that had to wait come next");
 }
 
 #[tokio::test]
