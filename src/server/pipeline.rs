@@ -71,7 +71,11 @@ pub(super) struct Exchange<'a> {
 impl Exchange<'_> {
     /// Where the request came from, for those who are told of it.
     pub(super) fn origin(&self) -> Origin {
-        Origin { request_id: self.context.request_id.to_owned(), client_ip: self.peer.ip().to_string() }
+        Origin {
+            request_id: self.context.request_id.to_owned(),
+            client_ip: self.peer.ip().to_string(),
+            authority: self.context.authority.to_owned(),
+        }
     }
 }
 
