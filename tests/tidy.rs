@@ -25,7 +25,7 @@ const DIRECTIONS: [(&str, &[&str]); 15] = [
     ("config", &["model", "blob", "meta", "ops", "events", "server", "telemetry"]),
     ("datadir", &["config"]),
     ("telemetry", &[]),
-    ("server", &["model", "digest", "auth", "dialect", "ops", "events", "telemetry"]),
+    ("server", &["model", "digest", "auth", "dialect", "ops", "events", "events", "telemetry"]),
     ("cli", EVERYTHING),
     ("testkit", EVERYTHING),
     // `lib.rs` and `main.rs`.

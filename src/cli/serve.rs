@@ -121,7 +121,7 @@ async fn serve(
     }
 
     let server = settings.server(record(root_key));
-    let served = server::serve(server, Arc::clone(&gateway), listener, metrics_listener, signals.stop()).await;
+    let served = server::serve(server, Arc::clone(&gateway), Arc::clone(&outbox), listener, metrics_listener, signals.stop()).await;
 
     // Operators wait for a stopping server to let go of its directory rather than ask it.
     operators.abort();

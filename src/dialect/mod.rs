@@ -23,7 +23,10 @@ use self::{
     error::{ErrorReply, Rejection},
 };
 use crate::{
-    auth::{AuthError, Claim, Payload},
+    auth::{
+        AuthError, Claim, Payload,
+        form::{FormClaim, FormError},
+    },
     model::{BodyClaims, Bucket, CallbackReply, Caller, CorsConfiguration, Limits, Operation, Outcome, Timestamp},
 };
 use bytes::Bytes;
@@ -64,6 +67,15 @@ pub trait Dialect: Send + Sync {
     /// # Errors
     /// For framings that need a signature.
     fn anonymous_payload(&self, parts: &Parts) -> Result<Payload, AuthError>;
+
+    /// Reads which key a POST form says it was signed with.
+    ///
+    /// # Errors
+    /// Everything about the form of the signature that is wrong without knowing the secret.
+    fn form_claim(&self, fields: &[(String, String)]) -> Result<FormClaim, FormError>;
+
+    /// What is said of a form that cannot be read.
+    fn form_defect(&self, defect: FormDefect) -> ErrorReply;
 
     /// Tells which operation a request is, and refuses what implies more than we have.
     ///
@@ -137,6 +149,17 @@ pub trait Wire: Send + Sync {
 
     /// Encodes an outcome of which an application was told: what it replied, or why it did not.
     fn encode_called_back(&self, outcome: &Outcome, told: &Result<CallbackReply, String>, context: &ReplyContext<'_>) -> Response<Bytes>;
+}
+
+/// What can be wrong with a POST form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FormDefect {
+    /// The request is not `multipart/form-data` or names no boundary.
+    NotMultipart,
+    /// There is no file.
+    NoFile,
+    /// Too many or too large fields.
+    FieldsTooLarge,
 }
 
 /// What the server does with a request's body before decoding.

@@ -36,6 +36,8 @@ pub enum Failure {
 
     /// The bucket's referer rules refuse this request.
     RefererDenied,
+    /// The application that is to be told cannot be; the text says why.
+    CallbackRefused(String),
     /// There is an object under this key and the caller asked not to overwrite it.
     ObjectExists(ObjectKey),
     /// An append at another position than the end.

@@ -427,6 +427,17 @@ impl Operation {
         }
     }
 
+    /// Whom to tell when it has succeeded.
+    #[must_use]
+    pub fn callback(&self) -> Option<&Callback> {
+        if let Self::PutObject(PutObject { callback, .. }) | Self::CompleteMultipartUpload(CompleteMultipartUpload { callback, .. }) = self
+        {
+            callback.as_ref()
+        } else {
+            None
+        }
+    }
+
     /// What the client said about the body, for the operations that take one as a stream.
     pub fn claims_mut(&mut self) -> Option<&mut BodyClaims> {
         match self {

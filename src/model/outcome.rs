@@ -94,6 +94,14 @@ pub enum Outcome {
     ListMultipartUploads(UploadListing),
 }
 
+impl Outcome {
+    /// The callback to be made now.
+    #[must_use]
+    pub fn event(&self) -> Option<EventId> {
+        if let Self::PutObject { event, .. } | Self::CompleteMultipartUpload { event, .. } = self { *event } else { None }
+    }
+}
+
 /// A bucket as it is listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BucketInfo {

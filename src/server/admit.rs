@@ -10,9 +10,10 @@ use crate::{
         policy::{self, Policies},
     },
     dialect::{address::Address, date, error::Rejection, s3},
-    model::{Bucket, Caller, Failure, KeyRecord, KeyStatus, ObjectKey, ObjectRef, Operation},
-    ops::BucketAccess,
+    model::{Account, Acl, Bucket, Caller, Failure, KeyRecord, KeyStatus, ObjectKey, ObjectRef, Operation},
+    ops::{BucketAccess, ObjectAccess},
 };
+use http::header;
 
 /// The verified sender of a request.
 pub(super) struct Sender {
@@ -111,25 +112,49 @@ impl Server {
         let bucket = exchange.address.as_ref().and_then(|address| Bucket::new(address.bucket.as_deref()?));
         let access = self.access(bucket.as_ref()).await?;
         let _ = exchange.rules.set(access.as_ref().and_then(|access| access.cors.clone()));
+        if let Some(access) = &access {
+            check_referer(exchange, access)?;
+        }
         let context = policy_context(exchange);
-        let policies = Policies::new(grounds(sender, access.as_ref(), &context));
+        let object = match &*operation {
+            // A form's key is in its fields.
+            Operation::PutObject(put) => Some(put.object.clone()),
+            _ => {
+                let key = exchange.address.as_ref().and_then(|address| ObjectKey::new(address.key.as_deref()?));
+                bucket.zip(key).map(|(bucket, key)| ObjectRef { bucket, key })
+            }
+        };
+        let Opened { acl, link_target } = self.opened(sender, access.as_ref(), object.as_ref()).await?;
+        let policies = Policies::new(policy::Grounds { acl, ..grounds(sender, access.as_ref(), &context) });
         if !policies.allows(operation) {
             return Err(Failure::AccessDenied.into());
         }
+        // A link opens nothing that its target does not.
+        if let Some(target) = link_target
+            .filter(|_| matches!(operation, Operation::GetObject(_) | Operation::HeadObject(_) | Operation::GetObjectAttributes(_)))
+        {
+            self.authorise_source(sender, &target, &context).await?;
+        }
         let mut denied = Vec::new();
         if let Operation::DeleteObjects(delete) = operation {
-            delete.objects.retain(|(key, _)| {
-                let allowed = policies.allows_delete(&ObjectRef { bucket: delete.bucket.clone(), key: key.clone() }, None);
-                if !allowed {
-                    denied.push(key.clone());
+            let mut allowed = Vec::with_capacity(delete.objects.len());
+            for (key, condition) in std::mem::take(&mut delete.objects) {
+                let object = ObjectRef { bucket: delete.bucket.clone(), key };
+                let Opened { acl, .. } = self.opened(sender, access.as_ref(), Some(&object)).await?;
+                if policies.allows_delete(&object, acl) {
+                    allowed.push((object.key, condition));
+                } else {
+                    denied.push(object.key);
                 }
-                allowed
-            });
+            }
+            delete.objects = allowed;
         }
         if let Some(source) = policy::copy_source(operation) {
+            let source = source.clone();
+            self.authorise_source(sender, &source, &context).await?;
             let access = self.access(Some(&source.bucket)).await?;
-            if !policy::allows_source(&grounds(sender, access.as_ref(), &context), source) {
-                return Err(Failure::AccessDenied.into());
+            if let Some(target) = self.opened(sender, access.as_ref(), Some(&source)).await?.link_target {
+                self.authorise_source(sender, &target, &context).await?;
             }
         }
         for (bucket, expected) in owners {
@@ -141,12 +166,50 @@ impl Server {
         Ok(denied)
     }
 
+    /// Whether the sender may read an object, wherever it is.
+    async fn authorise_source(&self, sender: &Sender, source: &ObjectRef, context: &[(&str, String)]) -> Result<(), Rejection> {
+        let access = self.access(Some(&source.bucket)).await?;
+        let Opened { acl, .. } = self.opened(sender, access.as_ref(), Some(source)).await?;
+        let grounds = policy::Grounds { acl, ..grounds(sender, access.as_ref(), context) };
+        if policy::allows_source(&grounds, source) { Ok(()) } else { Err(Failure::AccessDenied.into()) }
+    }
+
+    /// What access control lists say of a bucket, or of an object in it. Nothing is looked up for the bucket's owner, for
+    /// whom no list matters.
+    async fn opened(&self, sender: &Sender, access: Option<&BucketAccess>, object: Option<&ObjectRef>) -> Result<Opened, Failure> {
+        let Some(access) = access else { return Ok(Opened::default()) };
+        if sender.caller.account().is_some_and(|account| *account == access.owner || *account == Account::root()) {
+            return Ok(Opened::default());
+        }
+        let ObjectAccess { acl, link_target } = match object {
+            Some(object) => self.gateway.object_access(object).await?,
+            None => ObjectAccess::default(),
+        };
+        Ok(Opened { acl: Some(acl.unwrap_or(access.acl)), link_target })
+    }
+
     pub(super) async fn access(&self, bucket: Option<&Bucket>) -> Result<Option<BucketAccess>, Failure> {
         match bucket {
             Some(bucket) => self.gateway.bucket_access(bucket).await,
             None => Ok(None),
         }
     }
+}
+
+/// What access control lists say, as far as they matter to the sender.
+#[derive(Default)]
+struct Opened {
+    acl: Option<Acl>,
+    /// What the object is a link to.
+    link_target: Option<ObjectRef>,
+}
+
+/// Refuses requests that the bucket's referer rules do not let in. They are about links in pages, so they count for
+/// requests that are not signed, or in their URL (OSS "Hotlink protection").
+fn check_referer(exchange: &Exchange<'_>, access: &BucketAccess) -> Result<(), Failure> {
+    let Some(rules) = access.referer.as_ref().filter(|_| !exchange.sent.headers.contains_key(header::AUTHORIZATION)) else { return Ok(()) };
+    let referer = exchange.sent.headers.get(header::REFERER).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    if rules.allows(referer.as_deref()) { Ok(()) } else { Err(Failure::RefererDenied) }
 }
 
 pub(super) fn grounds<'a>(sender: &'a Sender, access: Option<&'a BucketAccess>, context: &'a [(&'a str, String)]) -> policy::Grounds<'a> {

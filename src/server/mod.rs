@@ -23,6 +23,7 @@ mod throttle;
 
 use self::{connection::Timeouts, listen::Connections, pipeline::Server};
 use crate::{
+    events::Outbox,
     model::{KeyRecord, Limits},
     ops::Gateway,
     telemetry,
@@ -73,6 +74,7 @@ const OPERATOR_CONNECTIONS_MAX: usize = 64;
 pub async fn serve(
     settings: ServerSettings,
     gateway: Arc<Gateway>,
+    outbox: Arc<Outbox>,
     listener: TcpListener,
     metrics_listener: Option<TcpListener>,
     stop: impl Future<Output = ()> + Send + 'static,
@@ -80,7 +82,7 @@ pub async fn serve(
     let drain_deadline = settings.drain_deadline;
     let timeouts = Timeouts { head: settings.head_timeout, write: settings.body_timeout };
     let connection_count_max = settings.connection_count_max;
-    let server = Server::new(settings, Arc::clone(&gateway));
+    let server = Server::new(settings, Arc::clone(&gateway), outbox);
     let connections = Connections::new(server.handler(), timeouts, connection_count_max);
     let _operators = Operators::start(&server, metrics_listener, timeouts);
 

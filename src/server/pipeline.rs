@@ -17,9 +17,12 @@ use crate::{
     dialect::{
         BodyKind, Decoded, Dialect, ReplyContext, Wire,
         address::{self, Address, Hosts},
+        detect::{self, Spoken},
         error::{ErrorCode, ErrorReply, Rejection},
+        oss::Oss,
         s3::S3,
     },
+    events::Outbox,
     model::{CorsConfiguration, Failure, Operation, Origin, Outcome, Selected, Timestamp},
     ops::{self, Gateway, Reply, Request},
     telemetry::{self, Metric},
@@ -42,17 +45,20 @@ use tokio::sync::watch;
 pub(super) struct Server {
     pub(super) settings: ServerSettings,
     pub(super) gateway: Arc<Gateway>,
+    outbox: Arc<Outbox>,
     pub(super) documents: Documents,
     pub(super) sts: Sts,
     hosts: Hosts,
-    s3: S3,
+    s3: Arc<dyn Dialect>,
+    oss: Arc<dyn Dialect>,
     draining: AtomicBool,
     in_flight: watch::Sender<usize>,
 }
 
 /// A request on its way.
 pub(super) struct Exchange<'a> {
-    pub(super) dialect: &'a dyn Dialect,
+    /// A form may change it.
+    pub(super) dialect: Arc<dyn Dialect>,
     /// The head, with the headers that a presigned URL stands for.
     pub(super) parts: &'a Parts,
     /// The head as it was sent, which is what was signed.
@@ -84,13 +90,15 @@ pub(super) type Answer = (Response<Bytes>, Option<(ops::ContentStream, u64)>);
 
 impl Server {
     /// A server that is not draining.
-    pub(super) fn new(settings: ServerSettings, gateway: Arc<Gateway>) -> Arc<Self> {
+    pub(super) fn new(settings: ServerSettings, gateway: Arc<Gateway>, outbox: Arc<Outbox>) -> Arc<Self> {
         Arc::new(Self {
             hosts: Hosts { domains: settings.domains.clone(), cnames: settings.cnames.clone() },
-            s3: S3 { limits: settings.s3_limits },
+            s3: Arc::new(S3 { limits: settings.s3_limits }),
+            oss: Arc::new(Oss { limits: settings.oss_limits }),
             sts: Sts::new(&settings.root_key),
             settings,
             gateway,
+            outbox,
             documents: Documents::default(),
             draining: AtomicBool::new(false),
             in_flight: watch::Sender::new(0),
@@ -101,6 +109,15 @@ impl Server {
     pub(super) fn handler(self: &Arc<Self>) -> Handler {
         let server = Arc::clone(self);
         Arc::new(move |request, peer| Arc::clone(&server).handle(request, peer).boxed())
+    }
+
+    /// The dialect of a request that gave itself away as this one, or as none.
+    pub(super) fn dialect(&self, spoken: Option<Spoken>) -> Arc<dyn Dialect> {
+        let default = if self.settings.oss_is_default { Spoken::Oss } else { Spoken::S3 };
+        Arc::clone(match spoken.unwrap_or(default) {
+            Spoken::S3 => &self.s3,
+            Spoken::Oss => &self.oss,
+        })
     }
 
     /// From now on requests are told to come back later.
@@ -128,7 +145,7 @@ impl Server {
 
     async fn handle(self: Arc<Self>, request: http::Request<Incoming>, peer: SocketAddr) -> Response<ReplyBody> {
         let (parts, incoming) = request.into_parts();
-        let dialect: &dyn Dialect = &self.s3;
+        let dialect = self.dialect(detect::spoken(&parts));
         let draining = self.draining.load(Ordering::Acquire);
         let in_flight = (!draining).then(|| Counted::new(&self.in_flight, Metric::RequestsInFlight));
         let mut completion = Box::new(Completion::new(dialect.request_id(ids::random()), peer, parts.method.clone(), in_flight));
@@ -162,11 +179,11 @@ impl Server {
             Ok(_) => self.answer_or_catch(&mut exchange).await,
         };
         let (mut head, content) = answered.unwrap_or_else(|rejection| {
-            let head = dialect.encode_error(&rejection, &parts, exchange.address.as_ref(), &context);
+            let head = exchange.dialect.encode_error(&rejection, &parts, exchange.address.as_ref(), &context);
             (head, None)
         });
         self.add_cors(&exchange, &mut head).await;
-        dialect.add_server_time(head.headers_mut(), completion.elapsed_ms());
+        exchange.dialect.add_server_time(head.headers_mut(), exchange.completion.elapsed_ms());
 
         completion.status = Some(head.status());
         completion.error = head.extensions().get::<ErrorCode>().map(|code| code.0);
@@ -198,6 +215,9 @@ impl Server {
     async fn answer(&self, exchange: &mut Exchange<'_>) -> Result<Answer, Rejection> {
         let parts = exchange.parts;
         check_host(parts)?;
+        if let Some(key) = self.callback_key(parts) {
+            return Ok((key, None));
+        }
         let readings = exchange.dialect.addresses(parts, &self.hosts)?;
         let address = self.reading(exchange, readings).await?;
         if is_sts(parts, &address) {
@@ -233,6 +253,7 @@ impl Server {
             BodyKind::None | BodyKind::Document { .. } | BodyKind::Form => None,
         };
         let request = Request { caller: sender.caller, limits: *exchange.dialect.limits(), operation, origin: exchange.origin() };
+        self.check_callback(&request).await?;
         let mut reply = self.gateway.execute(request, body).await?;
         if let Outcome::DeleteObjects(results) = &mut reply.outcome {
             results.extend(denied.into_iter().map(|key| (key, Err(Failure::AccessDenied))));
@@ -240,7 +261,37 @@ impl Server {
         if let Some(limit) = traffic_limit {
             reply.content = reply.content.map(|content| throttled(content, limit));
         }
-        Ok(encode(&*wire, reply, exchange.context))
+        Ok(self.encode(&*wire, reply, exchange.context).await)
+    }
+
+    /// The answer to an operation that succeeded, once an application that wants to know of it was told.
+    pub(super) async fn encode(&self, wire: &dyn Wire, reply: Reply, context: &ReplyContext<'_>) -> Answer {
+        match reply.outcome.event() {
+            Some(event) => {
+                let told = self.outbox.deliver_now(event).await;
+                (wire.encode_called_back(&reply.outcome, &told, context), None)
+            }
+            None => encode(wire, reply, context),
+        }
+    }
+
+    /// Refuses an upload whose callback cannot be made, before its body is asked for.
+    pub(super) async fn check_callback(&self, request: &Request) -> Result<(), Failure> {
+        match request.operation.callback() {
+            Some(callback) => self.outbox.check(callback).await.map_err(Failure::CallbackRefused),
+            None => Ok(()),
+        }
+    }
+
+    /// The public key that applications verify callbacks with. Everybody may have it.
+    fn callback_key(&self, parts: &Parts) -> Option<Response<Bytes>> {
+        let (path, pem) = self.outbox.public_key();
+        let is_asked = parts.uri.path() == path && matches!(parts.method, Method::GET | Method::HEAD);
+        is_asked.then(|| {
+            let mut response = Response::new(Bytes::copy_from_slice(pem.as_bytes()));
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-pem-file"));
+            response
+        })
     }
 }
 
@@ -252,8 +303,8 @@ pub(super) fn limited(body: Box<dyn ops::Body>, traffic_limit: Option<u64>) -> B
     }
 }
 
-/// The answer to an operation that succeeded.
-pub(super) fn encode(wire: &dyn Wire, reply: Reply, context: &ReplyContext<'_>) -> Answer {
+/// The answer to an operation of which nobody is told.
+fn encode(wire: &dyn Wire, reply: Reply, context: &ReplyContext<'_>) -> Answer {
     let head = wire.encode(&reply.outcome, context);
     let content = match (reply.outcome, reply.content) {
         (Outcome::GetObject(read), Some(stream)) => {

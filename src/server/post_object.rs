@@ -3,7 +3,7 @@
 use super::{
     admit::Sender,
     form::{FormError, read_form},
-    pipeline::{Answer, Exchange, Server, encode, limited},
+    pipeline::{Answer, Exchange, Server, limited},
 };
 use crate::{
     auth::{
@@ -11,9 +11,8 @@ use crate::{
         form::{self as form_auth, FormClaim},
     },
     dialect::{
-        Decoded, Route,
+        Decoded, Dialect, FormDefect, Route, detect,
         error::{ErrorReply, Rejection},
-        s3,
     },
     model::Failure,
     ops::Request,
@@ -29,15 +28,25 @@ impl Server {
     pub(super) async fn answer_form(&self, exchange: &mut Exchange<'_>, route: &dyn Route) -> Result<Answer, Rejection> {
         let content_type = exchange.parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let body = exchange.body.lend().ok_or(Failure::Internal)?;
-        let form = read_form(content_type, body).await.map_err(unreadable)?;
+        let form = read_form(content_type, body).await.map_err(|error| unreadable(&*exchange.dialect, error))?;
+        // Only a form's fields tell whose it is; those that do not say are read as the head was.
+        let told_by_fields = match (detect::spoken_by_form(form.fields.iter().map(|(name, _)| name.as_str())), &exchange.address) {
+            (Some(spoken), Some(address)) => {
+                exchange.dialect = self.dialect(Some(spoken));
+                Some(exchange.dialect.route(exchange.parts, address)?)
+            }
+            (None, _) | (Some(_), None) => None,
+        };
+        let route = told_by_fields.as_deref().unwrap_or(route);
         let (sender, sizes) = self.authenticate_form(exchange, &form.fields).await?;
         let decoded = route.decode_form(exchange.parts, &form.fields, form.file_name.as_deref())?;
         let Decoded { mut operation, wire, traffic_limit } = decoded;
         exchange.completion.operation = Some("PostObject");
         self.authorise(exchange, &sender, &mut operation, route.expected_bucket_owners()).await?;
         let request = Request { caller: sender.caller, limits: *exchange.dialect.limits(), operation, origin: exchange.origin() };
+        self.check_callback(&request).await?;
         let reply = self.gateway.execute(request, Some(limited(Box::new(form.into_file(sizes)), traffic_limit))).await?;
-        Ok(encode(&*wire, reply, exchange.context))
+        Ok(self.encode(&*wire, reply, exchange.context).await)
     }
 
     /// Who signed a form's policy, and which sizes it allows. Forms without one are anybody's.
@@ -46,7 +55,7 @@ impl Server {
         exchange: &mut Exchange<'_>,
         fields: &[(String, String)],
     ) -> Result<(Sender, RangeInclusive<u64>), Rejection> {
-        let signed = match form_auth::claim(fields).map_err(refused)? {
+        let signed = match exchange.dialect.form_claim(fields).map_err(refused)? {
             FormClaim::Anonymous => {
                 return Ok((Sender::anonymous(Payload::Unsigned), 0..=u64::MAX));
             }
@@ -61,16 +70,14 @@ impl Server {
     }
 }
 
-fn unreadable(error: FormError) -> Rejection {
-    match error {
-        FormError::NotMultipart => ErrorReply::precondition_failed("Bucket POST must be of the enclosure-type multipart/form-data").into(),
-        FormError::NoFile => s3::form::not_one_file(0).into(),
-        FormError::FieldsTooLarge => {
-            let message = "Your POST request fields preceding the upload file were too large.";
-            ErrorReply::bad_request("MaxPostPreDataLengthExceeded", message).into()
-        }
-        FormError::Body(failure) => failure.into(),
-    }
+fn unreadable(dialect: &dyn Dialect, error: FormError) -> Rejection {
+    let defect = match error {
+        FormError::Body(failure) => return failure.into(),
+        FormError::NotMultipart => FormDefect::NotMultipart,
+        FormError::NoFile => FormDefect::NoFile,
+        FormError::FieldsTooLarge => FormDefect::FieldsTooLarge,
+    };
+    dialect.form_defect(defect).into()
 }
 
 fn refused(error: form_auth::FormError) -> Rejection {

@@ -4,11 +4,11 @@
 //! What the client is told is made here and in [`super::failure`]; what the log is told is not.
 
 use super::{
+    auth_error,
     failure::{self, Answer},
     response::{self, ReplyContext},
 };
 use crate::{
-    auth::AuthError,
     dialect::{
         address::Address,
         error::{ErrorCode, Rejection},
@@ -118,7 +118,7 @@ pub(super) fn precondition_failed(condition: impl Display) -> ErrorReply {
 #[must_use]
 pub fn encode_error(rejection: &Rejection, parts: &Parts, address: Option<&Address>, context: &ReplyContext<'_>) -> Response<Bytes> {
     match rejection {
-        Rejection::Auth(error) => refusal(&of_signature(error), &parts.method, context),
+        Rejection::Auth(error) => refusal(&auth_error::reply(error), &parts.method, context),
         Rejection::Decode(reply) => refusal(reply, &parts.method, context),
         Rejection::Failure(Failure::AccessDenied) => refusal(&denied(parts, address), &parts.method, context),
         Rejection::Failure(failure) => match failure::answer(failure) {
@@ -176,11 +176,6 @@ pub(super) fn document(reply: &ErrorReply, context: &ReplyContext<'_>) -> String
             w.leaf("RecommendDoc", format_args!("{RECOMMEND_DOC}{ec}"));
         }
     })
-}
-
-/// The error for a signature that is not accepted.
-fn of_signature(_error: &AuthError) -> ErrorReply {
-    access_denied("The request's signature is not accepted.")
 }
 
 /// OSS words a denial by who was denied and what.

@@ -66,6 +66,9 @@ pub(super) fn answer(failure: &Failure) -> Answer<'_> {
         Failure::NoSuchConfiguration(bucket, kind) => absent_configuration(bucket, *kind),
         Failure::MalformedPolicy(reason) => ErrorReply::bad_request("InvalidPolicyDocument", reason.clone()).into(),
 
+        Failure::CallbackRefused(message) => {
+            ErrorReply::bad_request("InvalidArgument", message.clone()).with("ArgumentName", "callback").into()
+        }
         Failure::RefererDenied => access_denied("You are denied by bucket referer policy.").into(),
         Failure::ObjectExists(key) => {
             let message = "The object you specified already exists and can not be overwritten.";

@@ -7,6 +7,7 @@
 
 mod action;
 mod address;
+mod auth_error;
 mod bucket;
 mod callback;
 mod conditions;
@@ -41,9 +42,12 @@ pub use error::encode_error;
 pub use route::{Route, route};
 
 use crate::{
-    auth::{AuthError, Claim, Payload},
+    auth::{
+        self, AuthError, Claim, Payload,
+        form::{FormClaim, FormError},
+    },
     dialect::{
-        self, BodyKind, Decoded, Dialect, ReplyContext,
+        self, BodyKind, Decoded, Dialect, FormDefect, ReplyContext,
         address::{Address, Hosts},
         error::{ErrorReply, Rejection},
     },
@@ -82,11 +86,23 @@ impl Dialect for Oss {
     }
 
     fn claim(&self, parts: &Parts) -> Result<Claim, AuthError> {
-        claim(parts)
+        auth::oss::claim(parts)
     }
 
     fn anonymous_payload(&self, _parts: &Parts) -> Result<Payload, AuthError> {
         Ok(Payload::Unsigned)
+    }
+
+    fn form_claim(&self, fields: &[(String, String)]) -> Result<FormClaim, FormError> {
+        auth::oss_form::claim(fields)
+    }
+
+    fn form_defect(&self, defect: FormDefect) -> ErrorReply {
+        match defect {
+            FormDefect::NotMultipart => form::not_multipart(),
+            FormDefect::NoFile => form::not_one_file(),
+            FormDefect::FieldsTooLarge => form::fields_too_large(),
+        }
     }
 
     fn route(&self, parts: &Parts, address: &Address) -> Result<Box<dyn dialect::Route>, ErrorReply> {
@@ -149,15 +165,4 @@ impl dialect::Wire for Wire {
     fn encode_called_back(&self, outcome: &Outcome, told: &Result<CallbackReply, String>, context: &ReplyContext<'_>) -> Response<Bytes> {
         encode_called_back(self, outcome, told, context)
     }
-}
-
-/// Reads which key a request says it was signed with.
-fn claim(parts: &Parts) -> Result<Claim, AuthError> {
-    use http::header::AUTHORIZATION;
-    const SIGNED: [&str; 6] =
-        ["OSSAccessKeyId", "Signature", "x-oss-signature", "x-oss-signature-version", "x-oss-credential", "x-oss-access-key-id"];
-    let in_query = parts.uri.query().is_some_and(|query| {
-        query.split('&').map(|parameter| parameter.split('=').next().unwrap_or_default()).any(|name| SIGNED.contains(&name))
-    });
-    if in_query || parts.headers.contains_key(AUTHORIZATION) { Err(AuthError::UnsupportedScheme) } else { Ok(Claim::Anonymous) }
 }

@@ -43,7 +43,9 @@ pub(super) fn reply(failure: &Failure, range_requested: &str) -> ErrorReply {
         Failure::RefererDenied => access_denied("Access Denied"),
         Failure::ObjectExists(_) => ErrorReply::precondition_failed("x-oss-forbid-overwrite"),
         // S3 cannot ask for what these refuse; to be exhaustive, not reachable.
-        Failure::AppendPositionMismatch { .. } | Failure::NotAppendable(_) | Failure::NotSymlink(_) => internal_error(),
+        Failure::CallbackRefused(_) | Failure::AppendPositionMismatch { .. } | Failure::NotAppendable(_) | Failure::NotSymlink(_) => {
+            internal_error()
+        }
         Failure::SymlinkTargetMissing(key) => not_found("NoSuchKey", "The specified key does not exist.").with("Key", key),
         Failure::SymlinkTargetIsLink(_) => ErrorReply::invalid_request("The object is a symbolic link to a symbolic link."),
         Failure::PartNotSequential { number } => {

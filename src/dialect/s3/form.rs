@@ -15,7 +15,7 @@ use super::{
     unsupported,
 };
 use crate::{
-    dialect::{percent, xml::Writer},
+    dialect::{FormDefect, percent, xml::Writer},
     model::{ETag, ObjectChecksum, ObjectKey, ObjectRef, Operation, PutObject, Tags, WriteConditions},
 };
 use bytes::Bytes;
@@ -73,6 +73,17 @@ pub fn decode(route: &Route, parts: &Parts, fields: &[(String, String)], file_na
     let put =
         PutObject { object, attributes, conditions: WriteConditions::default(), claims: checksum::body_claims(&headers)?, callback: None };
     Ok((Operation::PutObject(put), Wire::Form(Box::new(reply))))
+}
+
+/// What is said of a form that cannot be read.
+pub(super) fn defect(defect: FormDefect) -> ErrorReply {
+    match defect {
+        FormDefect::NotMultipart => ErrorReply::precondition_failed("Bucket POST must be of the enclosure-type multipart/form-data"),
+        FormDefect::NoFile => not_one_file(0),
+        FormDefect::FieldsTooLarge => {
+            ErrorReply::bad_request("MaxPostPreDataLengthExceeded", "Your POST request fields preceding the upload file were too large.")
+        }
+    }
 }
 
 /// The last segment of what a browser calls the file.

@@ -45,9 +45,12 @@ pub use presigned::with_presigned_headers;
 pub use route::{Route, route};
 
 use crate::{
-    auth::{self, AuthError, Claim, Payload},
+    auth::{
+        self, AuthError, Claim, Payload,
+        form::{FormClaim, FormError},
+    },
     dialect::{
-        self, BodyKind, Decoded, Dialect, ReplyContext,
+        self, BodyKind, Decoded, Dialect, FormDefect, ReplyContext,
         address::Hosts,
         error::{ErrorReply, Rejection},
     },
@@ -90,6 +93,14 @@ impl Dialect for S3 {
 
     fn anonymous_payload(&self, parts: &Parts) -> Result<Payload, AuthError> {
         auth::s3::anonymous_payload(parts)
+    }
+
+    fn form_claim(&self, fields: &[(String, String)]) -> Result<FormClaim, FormError> {
+        auth::form::claim(fields)
+    }
+
+    fn form_defect(&self, defect: FormDefect) -> ErrorReply {
+        form::defect(defect)
     }
 
     fn route(&self, parts: &Parts, address: &Address) -> Result<Box<dyn dialect::Route>, ErrorReply> {
