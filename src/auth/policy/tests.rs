@@ -157,6 +157,9 @@ fn listings_are_judged_by_their_prefix() {
         "Condition":{"StringLike":{"s3:prefix":"home/*"},"NumericLessThanEquals":{"s3:max-keys":"1000"}}}}"#;
     assert!(decide(&alice, Some(policy), None, &list("home/a")));
     assert!(!decide(&alice, Some(policy), None, &list("")));
+    let oss = r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":["oss:ListObjects"],"Resource":["acs:oss:*:*:bkt"],
+        "Condition":{"StringLike":{"oss:Prefix":["home/*"]},"StringEquals":{"oss:Delimiter":""}}}]}"#;
+    assert!(decide(&alice, Some(oss), None, &list("home/a")) && !decide(&alice, Some(oss), None, &list("")));
     // HeadBucket needs the same action but has no prefix.
     assert!(!decide(&alice, Some(policy), None, &Operation::HeadBucket(bucket())));
 }
