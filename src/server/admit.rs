@@ -119,7 +119,7 @@ impl Server {
         let mut denied = Vec::new();
         if let Operation::DeleteObjects(delete) = operation {
             delete.objects.retain(|(key, _)| {
-                let allowed = policies.allows_delete(&ObjectRef { bucket: delete.bucket.clone(), key: key.clone() });
+                let allowed = policies.allows_delete(&ObjectRef { bucket: delete.bucket.clone(), key: key.clone() }, None);
                 if !allowed {
                     denied.push(key.clone());
                 }
@@ -156,6 +156,7 @@ pub(super) fn grounds<'a>(sender: &'a Sender, access: Option<&'a BucketAccess>, 
         session_policy: sender.session_policy.as_deref(),
         bucket_owner: access.map(|access| &access.owner),
         bucket_policy: access.and_then(|access| access.policy.as_deref()),
+        acl: None,
         context,
     }
 }

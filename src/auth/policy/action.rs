@@ -5,7 +5,7 @@
 //! because neither service's actions can be told from the other's: OSS has one action for deleting CORS rules, S3 takes
 //! the one for writing them.
 
-use crate::model::{AbsentConfiguration, Bucket, Directive, ObjectRef, Operation, Tags};
+use crate::model::{AbsentConfiguration, Acl, Attributes, Bucket, Directive, ObjectRef, Operation, Tags};
 
 /// What every S3 resource name starts with.
 pub(super) const RESOURCE_PREFIX: &str = "arn:aws:s3:::";
@@ -56,7 +56,13 @@ impl Target<'_> {
 pub(super) fn permissions(operation: &Operation) -> Vec<Permission<'_>> {
     match operation {
         Operation::ListBuckets(_) => one("s3:ListAllMyBuckets", "oss:ListBuckets", Target::Service),
-        Operation::CreateBucket(create) => one("s3:CreateBucket", "oss:PutBucket", Target::NewBucket(&create.bucket)),
+        Operation::CreateBucket(create) => {
+            let mut permissions = one("s3:CreateBucket", "oss:PutBucket", Target::NewBucket(&create.bucket));
+            if create.acl != Acl::Private {
+                permissions.extend(one("s3:PutBucketAcl", "oss:PutBucketAcl", Target::NewBucket(&create.bucket)));
+            }
+            permissions
+        }
         Operation::HeadBucket(bucket) => one("s3:ListBucket", "oss:ListObjects", Target::Bucket(bucket)),
         Operation::DeleteBucket(bucket) => one("s3:DeleteBucket", "oss:DeleteBucket", Target::Bucket(bucket)),
         Operation::GetBucketInfo(bucket) => one("s3:GetBucketInfo", "oss:GetBucketInfo", Target::Bucket(bucket)),
@@ -105,27 +111,27 @@ pub(super) fn permissions(operation: &Operation) -> Vec<Permission<'_>> {
             }]
         }
         Operation::DeleteObjects(_) => vec![],
-        Operation::PutObject(put) => writing(&put.object, &put.attributes.tags),
+        Operation::PutObject(put) => writing(&put.object, &put.attributes),
         Operation::GetObject(read) | Operation::HeadObject(read) => one("s3:GetObject", "oss:GetObject", Target::Object(&read.object)),
         Operation::DeleteObject(delete) => one("s3:DeleteObject", "oss:DeleteObject", Target::Object(&delete.object)),
         Operation::CopyObject(copy) => match &copy.tags {
-            Directive::Copy => one("s3:PutObject", "oss:PutObject", Target::Object(&copy.target)),
-            Directive::Replace(tags) => writing(&copy.target, tags),
+            Directive::Copy => writing_with(&copy.target, &Tags::default(), copy.acl),
+            Directive::Replace(tags) => writing_with(&copy.target, tags, copy.acl),
         },
         Operation::GetObjectAttributes(read) => {
             let mut permissions = one("s3:GetObject", "oss:GetObject", Target::Object(&read.object));
             permissions.extend(one("s3:GetObjectAttributes", "oss:GetObject", Target::Object(&read.object)));
             permissions
         }
-        Operation::AppendObject(append) => writing(&append.object, &append.attributes.tags),
-        Operation::PutSymlink(link) => writing(&link.object, &link.attributes.tags),
+        Operation::AppendObject(append) => writing(&append.object, &append.attributes),
+        Operation::PutSymlink(link) => writing(&link.object, &link.attributes),
         Operation::GetSymlink(object) => one("s3:GetObject", "oss:GetObject", Target::Object(object)),
         Operation::PutObjectAcl(object, _) => one("s3:PutObjectAcl", "oss:PutObjectAcl", Target::Object(object)),
         Operation::GetObjectAcl(object) => one("s3:GetObjectAcl", "oss:GetObjectAcl", Target::Object(object)),
         Operation::GetObjectTagging(object) => one("s3:GetObjectTagging", "oss:GetObjectTagging", Target::Object(object)),
         Operation::PutObjectTagging(object, _) => one("s3:PutObjectTagging", "oss:PutObjectTagging", Target::Object(object)),
         Operation::DeleteObjectTagging(object) => one("s3:DeleteObjectTagging", "oss:DeleteObjectTagging", Target::Object(object)),
-        Operation::CreateMultipartUpload(create) => writing(&create.object, &create.attributes.tags),
+        Operation::CreateMultipartUpload(create) => writing(&create.object, &create.attributes),
         Operation::UploadPart(upload) => one("s3:PutObject", "oss:PutObject", Target::Object(&upload.object)),
         Operation::UploadPartCopy(copy) => one("s3:PutObject", "oss:PutObject", Target::Object(&copy.object)),
         Operation::CompleteMultipartUpload(complete) => one("s3:PutObject", "oss:PutObject", Target::Object(&complete.object)),
@@ -141,12 +147,35 @@ fn one<'a>(action: &'static str, oss_action: &'static str, target: Target<'a>) -
     vec![Permission { action, oss_action, target, listing: None }]
 }
 
-fn writing<'a>(object: &'a ObjectRef, tags: &Tags) -> Vec<Permission<'a>> {
+fn writing<'a>(object: &'a ObjectRef, attributes: &Attributes) -> Vec<Permission<'a>> {
+    writing_with(object, &attributes.tags, attributes.acl)
+}
+
+/// To keep an object from everybody, whoever may write it needs no further permission; to open it to everybody, he does.
+fn writing_with<'a>(object: &'a ObjectRef, tags: &Tags, acl: Option<Acl>) -> Vec<Permission<'a>> {
     let mut permissions = one("s3:PutObject", "oss:PutObject", Target::Object(object));
     if !tags.0.is_empty() {
         permissions.extend(one("s3:PutObjectTagging", "oss:PutObjectTagging", Target::Object(object)));
     }
+    match acl {
+        None | Some(Acl::Private) => {}
+        Some(Acl::PublicRead | Acl::PublicReadWrite) => {
+            permissions.extend(one("s3:PutObjectAcl", "oss:PutObjectAcl", Target::Object(object)))
+        }
+    }
     permissions
+}
+
+/// Whether an access control list opens an action to everybody (OSS "ACL", S3 "Canned ACL"). Of a bucket it opens the
+/// listings to who may read, and none of its configuration to anybody.
+pub(super) fn is_opened(acl: Acl, action: &str) -> bool {
+    const READS: [&str; 4] = ["s3:GetObject", "s3:ListBucket", "s3:ListBucketVersions", "s3:ListBucketMultipartUploads"];
+    const WRITES: [&str; 4] = ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"];
+    match acl {
+        Acl::Private => false,
+        Acl::PublicRead => READS.contains(&action),
+        Acl::PublicReadWrite => READS.contains(&action) || WRITES.contains(&action),
+    }
 }
 
 /// S3's name for reading a configuration, and OSS's; where OSS has no such configuration, what it asks for the bucket's others.

@@ -3,6 +3,7 @@
 //! - The root account may do everything, unless the key it uses has a policy of its own: then only that counts.
 //! - What a statement of the key's or the bucket's policy denies is not allowed, whoever else allows it. Only the owner's
 //!   way to the bucket's policy stays open, so that nobody locks himself out.
+//! - What an access control list opens to everybody, everybody may do whom no statement denies it.
 //! - In its own buckets an account may do what its key's policy *or* the bucket's policy allows; in others' buckets what
 //!   both allow; without a signature, what the bucket's policy allows. A key without a policy may do everything its account may.
 //! - A session's policy allows nothing by itself: what is asked must be allowed by it and without it.
@@ -20,10 +21,10 @@ pub use action::copy_source;
 pub use condition::CONTEXT_HEADERS;
 
 use self::{
-    action::{Listing, Permission, Target, permissions},
+    action::{Listing, Permission, Target, is_opened, permissions},
     document::{Document, Place, Verdict},
 };
-use crate::model::{Account, Bucket, Caller, ObjectRef, Operation};
+use crate::model::{Account, Acl, Bucket, Caller, ObjectRef, Operation};
 
 /// What is known about the target bucket and the caller's key when deciding.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +39,9 @@ pub struct Grounds<'a> {
     pub bucket_owner: Option<&'a Account>,
     /// The bucket's policy document, if it has one.
     pub bucket_policy: Option<&'a str>,
+    /// The access control list that counts for the target: an object's own, else its bucket's; for an operation on a
+    /// bucket, and for `DeleteObjects`, the bucket's. `None` when there is none: nothing is open to everybody.
+    pub acl: Option<Acl>,
     /// Values for conditions such as `aws:SourceIp`, by lower-case key: `aws:sourceip`, `aws:securetransport` (true or
     /// false), `aws:currenttime` (ISO 8601) and the headers of [`CONTEXT_HEADERS`].
     pub context: &'a [(&'a str, String)],
@@ -53,9 +57,11 @@ pub fn allows(grounds: &Grounds<'_>, operation: &Operation) -> bool {
 }
 
 /// Whether one key of a `DeleteObjects` may be deleted.
+///
+/// `grounds.acl` is the object's here: its own, else its bucket's.
 #[must_use]
 pub fn allows_delete(grounds: &Grounds<'_>, object: &ObjectRef) -> bool {
-    Policies::new(*grounds).allows_delete(object)
+    Policies::new(*grounds).allows_delete(object, grounds.acl)
 }
 
 /// Whether the source of a copy ([`copy_source`]) may be read. `grounds` are those of the source's bucket.
@@ -129,20 +135,16 @@ impl<'a> Policies<'a> {
     pub fn allows(&self, operation: &Operation) -> bool {
         if let Operation::DeleteObjects(delete) = operation {
             let mut keys = delete.objects.iter().map(|(key, _)| ObjectRef { bucket: delete.bucket.clone(), key: key.clone() });
-            return self.grounds.caller.account().is_some() || keys.any(|object| self.allows_delete(&object));
+            return self.grounds.caller.account().is_some() || keys.any(|object| self.allows_delete(&object, self.grounds.acl));
         }
         permissions(operation).iter().all(|permission| self.permits(permission))
     }
 
-    /// As [`allows_delete`].
+    /// As [`allows_delete`], with the access control list that counts for this object.
     #[must_use]
-    pub fn allows_delete(&self, object: &ObjectRef) -> bool {
-        self.permits(&Permission {
-            action: "s3:DeleteObject",
-            oss_action: "oss:DeleteObject",
-            target: Target::Object(object),
-            listing: None,
-        })
+    pub fn allows_delete(&self, object: &ObjectRef, acl: Option<Acl>) -> bool {
+        let target = Target::Object(object);
+        self.permits_under(acl, &Permission { action: "s3:DeleteObject", oss_action: "oss:DeleteObject", target, listing: None })
     }
 
     /// As [`allows_source`].
@@ -167,6 +169,10 @@ impl<'a> Policies<'a> {
     }
 
     fn permits(&self, permission: &Permission<'_>) -> bool {
+        self.permits_under(self.grounds.acl, permission)
+    }
+
+    fn permits_under(&self, acl: Option<Acl>, permission: &Permission<'_>) -> bool {
         if self.judge(&self.session, Verdict::Allowed, permission) != Verdict::Allowed {
             return false;
         }
@@ -190,6 +196,9 @@ impl<'a> Policies<'a> {
         let by_bucket = self.judge(&self.bucket, Verdict::Silent, permission);
         if by_key == Verdict::Denied || by_bucket == Verdict::Denied {
             return false;
+        }
+        if acl.is_some_and(|acl| is_opened(acl, permission.action)) {
+            return true;
         }
         let (by_key, by_bucket) = (by_key == Verdict::Allowed, by_bucket == Verdict::Allowed);
         match account {

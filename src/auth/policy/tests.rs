@@ -1,7 +1,7 @@
 //! The decision, as tables.
 
 use super::*;
-use crate::model::{CreateBucket, DeleteObject, DeleteObjects, Directive, ListBuckets, ListObjects, ObjectKey, PutObject, Tags};
+use crate::model::{Acl, CreateBucket, DeleteObject, DeleteObjects, Directive, ListBuckets, ListObjects, ObjectKey, PutObject, Tags};
 
 fn bucket() -> Bucket {
     Bucket::new("bkt").unwrap()
@@ -38,7 +38,7 @@ fn list(prefix: &str) -> Operation {
 /// Decides for a bucket of alice's.
 fn decide(caller: &Caller, key_policy: Option<&str>, bucket_policy: Option<&str>, operation: &Operation) -> bool {
     let alice = Account("alice".to_owned());
-    let grounds = Grounds { caller, key_policy, session_policy: None, bucket_owner: Some(&alice), bucket_policy, context: &[] };
+    let grounds = Grounds { caller, key_policy, session_policy: None, bucket_owner: Some(&alice), bucket_policy, acl: None, context: &[] };
     allows(&grounds, operation)
 }
 
@@ -98,10 +98,12 @@ fn an_owner_cannot_be_locked_out_of_the_buckets_policy() {
 #[test]
 fn a_bucket_that_is_not_there_is_no_secret_to_signed_callers() {
     let decide = |caller: &Caller, key_policy, operation: &Operation| {
-        allows(&Grounds { caller, key_policy, session_policy: None, bucket_owner: None, bucket_policy: None, context: &[] }, operation)
+        allows(
+            &Grounds { caller, key_policy, session_policy: None, bucket_owner: None, bucket_policy: None, acl: None, context: &[] },
+            operation,
+        )
     };
-    let create =
-        Operation::CreateBucket(CreateBucket { acl: crate::model::Acl::Private, storage_class: None, bucket: bucket(), location: None });
+    let create = Operation::CreateBucket(CreateBucket { acl: Acl::Private, storage_class: None, bucket: bucket(), location: None });
     let listing = Operation::ListBuckets(ListBuckets { prefix: String::new(), after: None, count_max: 1 });
     for operation in [&create, &listing, &delete("k")] {
         assert!(decide(&key_of("bob"), None, operation), "{operation:?}");
@@ -113,8 +115,7 @@ fn a_bucket_that_is_not_there_is_no_secret_to_signed_callers() {
 
 #[test]
 fn creating_a_bucket_that_is_somebody_elses_is_no_matter_of_permission() {
-    let create =
-        Operation::CreateBucket(CreateBucket { acl: crate::model::Acl::Private, storage_class: None, bucket: bucket(), location: None });
+    let create = Operation::CreateBucket(CreateBucket { acl: Acl::Private, storage_class: None, bucket: bucket(), location: None });
     assert!(decide(&key_of("bob"), None, Some(BUCKET_DENY), &create));
 }
 
@@ -139,6 +140,7 @@ fn deletes_in_a_batch_are_judged_key_by_key() {
         session_policy: None,
         bucket_owner: Some(&owner),
         bucket_policy: None,
+        acl: None,
         context: &[],
     };
     assert!(allows_delete(&grounds, &object("tmp/a")));
@@ -176,6 +178,7 @@ fn conditions_see_what_the_server_knows() {
             key_policy: None,
             session_policy: None,
             bucket_owner: Some(&owner),
+            acl: None,
             bucket_policy: Some(policy),
             context: &context,
         };
@@ -197,14 +200,22 @@ fn a_copy_needs_its_source_and_its_target() {
         metadata: Directive::Copy,
         tags: Directive::Copy,
         storage_class: None,
+        acl: None,
         checksum_algorithm: None,
     });
     assert_eq!(copy_source(&copy), Some(&source));
     assert_eq!(copy_source(&delete("k")), None);
     let (alice, bob) = (key_of("alice"), Account("bob".to_owned()));
     assert!(decide(&alice, None, None, &copy));
-    let mut grounds =
-        Grounds { caller: &alice, key_policy: None, session_policy: None, bucket_owner: Some(&bob), bucket_policy: None, context: &[] };
+    let mut grounds = Grounds {
+        caller: &alice,
+        key_policy: None,
+        session_policy: None,
+        bucket_owner: Some(&bob),
+        bucket_policy: None,
+        acl: None,
+        context: &[],
+    };
     assert!(!allows_source(&grounds, &source));
     let shared =
         r#"{"Statement":{"Effect":"Allow","Principal":{"AWS":"alice"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::source/*"}}"#;
@@ -259,7 +270,7 @@ fn a_session_may_do_what_its_policy_and_its_parent_may_both() {
         ("a session gives a stranger nothing", &bob, None, Some(ALLOW_ALL), None, false),
         ("a broken session policy allows nothing", &root, None, Some("{"), Some(BUCKET_ALLOW), false),
     ] {
-        let grounds = Grounds { caller, key_policy, session_policy, bucket_owner: Some(&owner), bucket_policy, context: &[] };
+        let grounds = Grounds { caller, key_policy, session_policy, bucket_owner: Some(&owner), bucket_policy, acl: None, context: &[] };
         assert_eq!(allows(&grounds, &delete("k")), expected, "{case}");
         assert_eq!(allows_delete(&grounds, &object("k")), expected, "{case}");
     }
@@ -269,6 +280,7 @@ fn a_session_may_do_what_its_policy_and_its_parent_may_both() {
         session_policy: Some(some),
         bucket_owner: Some(&owner),
         bucket_policy: None,
+        acl: None,
         context: &[],
     };
     assert!(!allows_source(&grounds, &object("k")));
@@ -346,8 +358,15 @@ fn a_bucket_policy_of_oss_names_accounts_in_a_list() {
         let policy = policy(principals);
         assert_eq!(validate_bucket_policy(&policy, &bucket()), Ok(()));
         let bucket_policy = Some(policy.as_str());
-        let grounds =
-            Grounds { caller, key_policy: None, session_policy: None, bucket_owner: Some(&owner), bucket_policy, context: &context };
+        let grounds = Grounds {
+            caller,
+            key_policy: None,
+            session_policy: None,
+            bucket_owner: Some(&owner),
+            bucket_policy,
+            acl: None,
+            context: &context,
+        };
         assert_eq!(allows(&grounds, &delete("k")), expected, "{principals}");
     }
 }
@@ -366,7 +385,8 @@ fn a_key_may_ask_for_a_session_unless_its_policy_denies_that() {
         (Some("{"), false),
     ] {
         let caller = key_of("alice");
-        let grounds = Grounds { caller: &caller, key_policy, session_policy: None, bucket_owner: None, bucket_policy: None, context: &[] };
+        let grounds =
+            Grounds { caller: &caller, key_policy, session_policy: None, bucket_owner: None, bucket_policy: None, acl: None, context: &[] };
         assert_eq!(Policies::new(grounds).allows_assume_role("arn:aws:iam::1:role/demo"), expected, "{key_policy:?}");
     }
 }
