@@ -227,34 +227,30 @@ impl StsClaim {
         secret: &str,
         now: Timestamp,
     ) -> Result<Option<Nonce>, RequestError> {
-        let (time, written, nonce) = match &self.scheme {
-            Scheme::Aws(claim) => {
-                claim.verify(&self.access_key, parts, secret, now).map_err(of_v4)?;
-                return Ok(None);
-            }
-            Scheme::Rpc { time, written, nonce, .. } | Scheme::Acs3 { time, written, nonce, .. } => (*time, written, nonce),
-        };
-        check_skew(time, written, now).map_err(|_| RequestError::Skewed)?;
-        let (string_to_sign, is_same) = match &self.scheme {
-            Scheme::Rpc { signature, .. } => {
+        match &self.scheme {
+            Scheme::Aws(claim) => claim.verify(&self.access_key, parts, secret, now).map(|_| None).map_err(of_v4),
+            Scheme::Rpc { time, written, nonce, signature } => {
+                check_skew(*time, written, now).map_err(|_| RequestError::Skewed)?;
                 let string_to_sign = rpc_string_to_sign(parts, parameters);
                 let computed = sigv2::sign(&format!("{secret}&"), string_to_sign.as_bytes());
-                let is_same = same_signature(&computed, signature);
-                (string_to_sign, is_same)
+                settle(same_signature(&computed, signature), string_to_sign, nonce, *time)
             }
-            Scheme::Acs3 { signed_headers, signature, .. } => {
+            Scheme::Acs3 { time, written, nonce, signed_headers, signature } => {
+                check_skew(*time, written, now).map_err(|_| RequestError::Skewed)?;
                 let request = acs3_request(parts, document, signed_headers)?;
                 let string_to_sign = format!("{ACS3}\n{}", request.hash());
                 let computed = hex::encode(hmac_sha256(secret.as_bytes(), string_to_sign.as_bytes()));
-                let is_same = same_signature(&computed, signature) && request.complete;
-                (string_to_sign, is_same)
+                settle(same_signature(&computed, signature) && request.complete, string_to_sign, nonce, *time)
             }
-            Scheme::Aws(_) => unreachable!("AWS's have been dealt with above"),
-        };
-        if !is_same {
-            return Err(RequestError::Mismatch { string_to_sign });
         }
-        Ok(Some(Nonce { text: nonce.clone(), until: time.plus_millis(CLOCK_SKEW_MAX_MS) }))
+    }
+}
+
+/// What verifying one of Aliyun's signatures comes to.
+fn settle(is_same: bool, string_to_sign: String, nonce: &str, time: Timestamp) -> Result<Option<Nonce>, RequestError> {
+    match is_same {
+        true => Ok(Some(Nonce { text: nonce.to_owned(), until: time.plus_millis(CLOCK_SKEW_MAX_MS) })),
+        false => Err(RequestError::Mismatch { string_to_sign }),
     }
 }
 

@@ -49,12 +49,12 @@ pub(super) fn is_sts(parts: &Parts, address: &Address) -> bool {
         let parameters = Parameters::read(parts, b"").unwrap_or_default();
         parts.headers.contains_key("x-acs-action") || ["Action", "Version"].iter().all(|name| parameters.find(name).is_some())
     };
-    let is_asked = match parts.method {
-        Method::POST => is_form(&parts.headers) || names_action(),
-        Method::GET => names_action(),
-        _ => false,
-    };
-    is_there && is_asked
+    is_there
+        && match parts.method {
+            Method::POST => is_form(&parts.headers) || names_action(),
+            Method::GET => names_action(),
+            _ => false,
+        }
 }
 
 /// Why a request gets no answer of its kind.

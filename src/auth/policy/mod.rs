@@ -6,7 +6,8 @@
 //! - What an access control list opens to everybody, everybody may do whom no statement denies it.
 //! - In its own buckets an account may do what its key's policy *or* the bucket's policy allows; in others' buckets what
 //!   both allow; without a signature, what the bucket's policy allows. A key without a policy may do everything its account may.
-//! - A session's policy allows nothing by itself: what is asked must be allowed by it and without it.
+//! - A session's policy allows nothing by itself: what is asked must be allowed by it and without it, also what is open to
+//!   everybody.
 //! - A document that cannot be read allows nothing.
 //!
 //! Documents may speak of actions, resources and conditions as AWS or as OSS does; see `action` and `document`.

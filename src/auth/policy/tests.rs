@@ -159,6 +159,9 @@ fn listings_are_judged_by_their_prefix() {
         "Condition":{"StringLike":{"s3:prefix":"home/*"},"NumericLessThanEquals":{"s3:max-keys":"1000"}}}}"#;
     assert!(decide(&alice, Some(policy), None, &list("home/a")));
     assert!(!decide(&alice, Some(policy), None, &list("")));
+    let oss = r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":["oss:ListObjects"],"Resource":["acs:oss:*:*:bkt"],
+        "Condition":{"StringLike":{"oss:Prefix":["home/*"]},"StringEquals":{"oss:Delimiter":""}}}]}"#;
+    assert!(decide(&alice, Some(oss), None, &list("home/a")) && !decide(&alice, Some(oss), None, &list("")));
     // HeadBucket needs the same action but has no prefix.
     assert!(!decide(&alice, Some(policy), None, &Operation::HeadBucket(bucket())));
 }
@@ -244,6 +247,94 @@ fn documents_are_checked_for_where_they_stand() {
     assert!(validate(ALLOW_ALL).is_ok() && validate(BUCKET_ALLOW).is_err());
     assert!(validate_bucket_policy(BUCKET_ALLOW, &bucket()).is_ok() && validate_bucket_policy(ALLOW_ALL, &bucket()).is_err());
     assert!(validate_bucket_policy(BUCKET_ALLOW, &Bucket::new("other").unwrap()).is_err());
+}
+
+fn get(key: &str) -> Operation {
+    let (selection, conditions) = (crate::model::Selection::Whole, Default::default());
+    Operation::GetObject(crate::model::ReadObject { object: object(key), selection, conditions })
+}
+
+#[test]
+fn an_acl_opens_to_everybody_what_nothing_denies() {
+    let (alice, bob, nobody) = (key_of("alice"), key_of("bob"), Caller::Anonymous);
+    let owner = Account("alice".to_owned());
+    let (private, read, write) = (Some(Acl::Private), Some(Acl::PublicRead), Some(Acl::PublicReadWrite));
+    for (case, caller, key_policy, bucket_policy, acl, operation, expected) in [
+        ("nobody reads what has no list", &nobody, None, None, None, get("k"), false),
+        ("nobody reads what is private", &nobody, None, None, private, get("k"), false),
+        ("nobody reads what everybody may read", &nobody, None, None, read, get("k"), true),
+        ("nobody lists what everybody may read", &nobody, None, None, read, list("p"), true),
+        ("nobody writes what everybody may read", &nobody, None, None, read, put(Tags::default()), false),
+        ("nobody deletes what everybody may read", &nobody, None, None, read, delete("k"), false),
+        ("nobody writes what everybody may write", &nobody, None, None, write, put(Tags::default()), true),
+        ("nobody deletes what everybody may write", &nobody, None, None, write, delete("k"), true),
+        ("nobody sets what a bucket is", &nobody, None, None, write, Operation::PutBucketAcl(bucket(), Acl::Private), false),
+        ("nobody sees what a bucket is", &nobody, None, None, write, Operation::GetBucketAcl(bucket()), false),
+        ("nobody deletes a bucket", &nobody, None, None, write, Operation::DeleteBucket(bucket()), false),
+        ("nobody sets an object's list", &nobody, None, None, write, Operation::PutObjectAcl(object("k"), None), false),
+        ("a policy's Deny wins", &nobody, None, Some(BUCKET_DENY), write, get("k"), false),
+        ("another account is somebody of everybody", &bob, None, None, read, get("k"), true),
+        ("also with a key whose policy is silent", &bob, Some(ALLOW_OTHER), None, read, get("k"), true),
+        ("but not with one whose policy denies", &bob, Some(DENY_ALL), None, read, get("k"), false),
+        ("the owner needs no list", &alice, None, None, private, delete("k"), true),
+        ("the owner's key with a silent policy", &alice, Some(ALLOW_OTHER), None, read, get("k"), true),
+        ("the owner's key with a policy that denies", &alice, Some(DENY_ALL), None, write, get("k"), false),
+    ] {
+        let grounds = Grounds { caller, key_policy, session_policy: None, bucket_owner: Some(&owner), bucket_policy, acl, context: &[] };
+        assert_eq!(allows(&grounds, &operation), expected, "{case}");
+    }
+    let grounds = Grounds {
+        caller: &nobody,
+        key_policy: None,
+        session_policy: None,
+        bucket_owner: None,
+        bucket_policy: None,
+        acl: write,
+        context: &[],
+    };
+    assert!(!allows(&grounds, &get("k")), "a bucket that is not there");
+}
+
+#[test]
+fn deletes_in_a_batch_are_judged_by_each_objects_acl() {
+    let (nobody, owner) = (Caller::Anonymous, Account("alice".to_owned()));
+    let acl = Some(Acl::PublicReadWrite);
+    let grounds = Grounds {
+        caller: &nobody,
+        key_policy: None,
+        session_policy: None,
+        bucket_owner: Some(&owner),
+        bucket_policy: None,
+        acl,
+        context: &[],
+    };
+    let policies = Policies::new(grounds);
+    let objects = vec![(ObjectKey::new("k").unwrap(), None)];
+    assert!(policies.allows(&Operation::DeleteObjects(DeleteObjects { bucket: bucket(), objects })));
+    assert!(policies.allows_delete(&object("k"), acl));
+    assert!(!policies.allows_delete(&object("k"), Some(Acl::Private)));
+}
+
+#[test]
+fn opening_something_to_everybody_needs_a_permission_of_its_own() {
+    let alice = key_of("alice");
+    let put_only = r#"{"Statement":{"Effect":"Allow","Action":["s3:PutObject","s3:CreateBucket"],"Resource":["arn:aws:s3:::bkt/*","arn:aws:s3:::bkt"]}}"#;
+    let put_as = |acl| {
+        let Operation::PutObject(mut put) = put(Tags::default()) else { panic!() };
+        put.attributes.acl = acl;
+        Operation::PutObject(put)
+    };
+    let create = |acl| Operation::CreateBucket(CreateBucket { acl, storage_class: None, bucket: bucket(), location: None });
+    for (operation, expected) in [
+        (put_as(None), true),
+        (put_as(Some(Acl::Private)), true),
+        (put_as(Some(Acl::PublicRead)), false),
+        (create(Acl::Private), true),
+        (create(Acl::PublicRead), false),
+    ] {
+        assert_eq!(decide(&alice, Some(put_only), None, &operation), expected, "{operation:?}");
+        assert!(decide(&alice, Some(ALLOW_ALL), None, &operation));
+    }
 }
 
 #[test]
