@@ -165,6 +165,8 @@ impl Driver {
         match operation {
             Operation::CompleteMultipartUpload(complete) if self.model.completed.contains_key(&complete.upload_id) => " again",
             Operation::DeleteBucket(bucket) if self.model.buckets.get(bucket).is_some_and(|it| !it.uploads.is_empty()) => " with uploads",
+            Operation::CompleteMultipartUpload(complete) if complete.takes_all_parts => " of all parts",
+            Operation::GetObject(read) if self.model.is_link(&read.object) => " through a link",
             _ => "",
         }
     }

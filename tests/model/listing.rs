@@ -55,7 +55,7 @@ impl Reference {
     pub(crate) fn list_objects(&self, list: &ListObjects) -> Result<Outcome, Failure> {
         let summaries = self.bucket(&list.bucket)?.objects.iter().map(|(key, object)| {
             let summary = ObjectSummary {
-                object_type: partway::model::ObjectType::Normal,
+                object_type: object.head.object_type,
                 key: key.clone(),
                 size: object.head.size,
                 etag: object.head.etag,

@@ -4,7 +4,7 @@ use crate::{
     gateway::{Dice, GRACE_MS, INLINE_MAX, RETENTION_MS, number},
     reference::{self, Reference},
 };
-use partway::model::*;
+use partway::{digest::CrcKind, model::*};
 
 /// What comes next.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ const DELIMITERS: [&str; 5] = ["", "/", "/", "//", "b"];
 /// Time that passes; clocks are set back, too.
 const PASSING_MS: [i64; 10] = [0, 1, 999, GRACE_MS / 2, GRACE_MS, GRACE_MS, RETENTION_MS / 2, -1, -GRACE_MS, -3_600_000];
 
+const ACLS: [Option<Acl>; 3] = [None, Some(Acl::Private), Some(Acl::PublicRead)];
+
 const CHECKSUMS: [Option<(ChecksumAlgorithm, ChecksumType)>; 7] = [
     None,
     None,
@@ -48,25 +50,15 @@ pub(crate) fn step(seed: u64, model: &Reference, held: usize, ended: &[(ObjectRe
     let mut plan = Plan { dice: Dice::new(seed), model, ended };
     if model.buckets.is_empty() && !plan.dice.one_in(8) {
         return Step::Run(
-            Operation::CreateBucket(CreateBucket {
-                acl: partway::model::Acl::Private,
-                storage_class: None,
-                bucket: plan.bucket(),
-                location: None,
-            }),
+            Operation::CreateBucket(CreateBucket { acl: Acl::Private, storage_class: None, bucket: plan.bucket(), location: None }),
             vec![],
         );
     }
     let nothing_open = model.buckets.values().all(|bucket| bucket.uploads.is_empty());
-    match plan.dice.below(100) {
+    match plan.dice.below(116) {
         41..81 if nothing_open && !plan.dice.one_in(5) => plan.create_upload(),
         0..4 => Step::Run(
-            Operation::CreateBucket(CreateBucket {
-                acl: partway::model::Acl::Private,
-                storage_class: None,
-                bucket: plan.bucket(),
-                location: None,
-            }),
+            Operation::CreateBucket(CreateBucket { acl: Acl::Private, storage_class: None, bucket: plan.bucket(), location: None }),
             vec![],
         ),
         4 => Step::Run(Operation::DeleteBucket(plan.bucket()), vec![]),
@@ -89,6 +81,9 @@ pub(crate) fn step(seed: u64, model: &Reference, held: usize, ended: &[(ObjectRe
         90..92 if held > 0 => Step::Release(plan.dice.below(held)),
         90..96 => Step::Pass { millis: *plan.dice.pick(&PASSING_MS) },
         96..99 => Step::Reap,
+        99..106 => plan.append(),
+        106..112 => plan.link(),
+        112..115 => plan.acl(),
         _ => Step::Restart,
     }
 }
@@ -176,6 +171,8 @@ impl Plan<'_> {
             1 if !body.is_empty() => claims.size = Some(body.len() as u64 - 1),
             2 => claims.md5 = Some([0; 16]),
             3 => claims.md5 = Some(partway::digest::md5(body)),
+            5 => claims.crc64_ecma = Some(CrcKind::Crc64Ecma.of_bytes(body)),
+            6 => claims.crc64_ecma = Some(1),
             4 if algorithm.is_some() => claims.checksum = algorithm.map(|algorithm| reference::checksum(algorithm, b"something else")),
             _ => {}
         }
@@ -202,6 +199,7 @@ impl Plan<'_> {
         match self.dice.below(10) {
             0 => WriteConditions { forbid_overwrite: false, if_match: None, if_absent: true },
             1 => WriteConditions { forbid_overwrite: false, if_match: Some(self.etag_condition(object)), if_absent: false },
+            2 => WriteConditions { forbid_overwrite: true, if_match: None, if_absent: false },
             _ => WriteConditions::default(),
         }
     }
@@ -225,6 +223,39 @@ impl Plan<'_> {
         let mut attributes = self.attributes();
         attributes.headers.storage_class = self.dice.one_in(8).then(|| "STANDARD_IA".to_owned());
         Step::Run(Operation::PutObject(PutObject { callback: None, object, attributes, conditions, claims }), body)
+    }
+
+    /// Mostly at the end of an object that may be appended to.
+    fn append(&mut self) -> Step {
+        let all =
+            self.model.buckets.iter().flat_map(|(bucket, state)| state.objects.iter().map(move |(key, object)| (bucket, key, object)));
+        let appendable: Vec<_> = all.filter(|(.., object)| object.head.object_type == ObjectType::Appendable).collect();
+        let (object, size) = match appendable.is_empty() || self.dice.one_in(6) {
+            true => (self.any_object(), 0),
+            false => {
+                let (bucket, key, object) = *self.dice.pick(&appendable);
+                (ObjectRef { bucket: bucket.clone(), key: key.clone() }, object.head.size)
+            }
+        };
+        let position = if self.dice.one_in(8) { size + 1 } else { size };
+        let (body, attributes, algorithm) = (self.body(), self.attributes(), self.algorithm());
+        let claims = self.claims(&body, algorithm);
+        Step::Run(Operation::AppendObject(AppendObject { object, position, attributes, claims }), body)
+    }
+
+    fn link(&mut self) -> Step {
+        if self.dice.one_in(4) {
+            return Step::Run(Operation::GetSymlink(self.object()), vec![]);
+        }
+        let (object, attributes) = (self.any_object(), self.attributes());
+        let (target, conditions) = (if self.dice.one_in(3) { self.key() } else { self.object().key }, self.conditions(&object));
+        Step::Run(Operation::PutSymlink(PutSymlink { object, target, attributes, conditions }), vec![])
+    }
+
+    fn acl(&mut self) -> Step {
+        let object = self.object();
+        let acl = *self.dice.pick(&ACLS);
+        Step::Run(if self.dice.one_in(3) { Operation::GetObjectAcl(object) } else { Operation::PutObjectAcl(object, acl) }, vec![])
     }
 
     fn read(&mut self) -> ReadObject {
@@ -285,7 +316,7 @@ impl Plan<'_> {
             metadata,
             tags,
             storage_class: self.dice.one_in(8).then(|| "STANDARD_IA".to_owned()),
-            acl: None,
+            acl: if self.dice.one_in(8) { *self.dice.pick(&ACLS) } else { None },
             checksum_algorithm: self.algorithm(),
         };
         Step::Run(Operation::CopyObject(copy), vec![])
@@ -303,10 +334,11 @@ impl Plan<'_> {
 
     fn create_upload(&mut self) -> Step {
         let (object, attributes, checksum) = (self.any_object(), self.attributes(), *self.dice.pick(&CHECKSUMS));
+        let conditions = if self.dice.one_in(6) { self.conditions(&object) } else { WriteConditions::default() };
         Step::Run(
             Operation::CreateMultipartUpload(CreateMultipartUpload {
-                conditions: partway::model::WriteConditions::default(),
-                sequential: false,
+                conditions,
+                sequential: self.dice.one_in(8),
                 object,
                 attributes,
                 checksum,
@@ -352,6 +384,7 @@ impl Plan<'_> {
             && self.dice.one_in(4)
         {
             let mut complete = complete_of(completed.object.clone(), upload_id, completed.list.clone());
+            complete.takes_all_parts = completed.takes_all;
             match self.dice.below(6) {
                 0 => complete.object = self.any_object(),
                 1 => drop(complete.parts.pop()),
@@ -423,7 +456,11 @@ impl Plan<'_> {
             }
             _ => {}
         }
-        let complete = CompleteMultipartUpload { conditions, object_size, ..complete_of(object, upload_id, parts) };
+        let takes_all_parts = self.dice.one_in(8);
+        if takes_all_parts {
+            (parts, object_size) = (vec![], None);
+        }
+        let complete = CompleteMultipartUpload { conditions, object_size, takes_all_parts, ..complete_of(object, upload_id, parts) };
         Step::Run(Operation::CompleteMultipartUpload(complete), vec![])
     }
 

@@ -32,12 +32,15 @@ pub(crate) struct Object {
     pub(crate) head: ObjectRead,
     /// One for an object written in one piece.
     pub(crate) parts: Vec<(Vec<u8>, Option<Checksum>)>,
+    /// What a symbolic link stands for.
+    target: Option<ObjectKey>,
 }
 
 pub(crate) struct Upload {
     pub(crate) initiated: Timestamp,
     attributes: Attributes,
     pub(crate) declared: Option<(ChecksumAlgorithm, ChecksumType)>,
+    sequential: bool,
     pub(crate) parts: BTreeMap<PartNumber, Part>,
     pub(crate) last_activity: Timestamp,
     pub(crate) bytes_held: u64,
@@ -54,6 +57,7 @@ pub(crate) struct CompletedState {
     life: u64,
     pub(crate) object: ObjectRef,
     pub(crate) list: Vec<CompletedPart>,
+    pub(crate) takes_all: bool,
     answer: Outcome,
     forget_at: Timestamp,
 }
@@ -78,7 +82,7 @@ impl Object {
 
     fn in_one_piece(bytes: Vec<u8>, checksum: Checksum, attributes: Attributes, now: Timestamp) -> Self {
         let head = ObjectRead {
-            object_type: partway::model::ObjectType::Normal,
+            object_type: ObjectType::Normal,
             size: bytes.len() as u64,
             etag: etag(&bytes),
             last_modified: now,
@@ -88,7 +92,7 @@ impl Object {
             part_count: None,
             selected: Selected::Whole,
         };
-        Self { head, parts: vec![(bytes, Some(checksum))] }
+        Self { head, parts: vec![(bytes, Some(checksum))], target: None }
     }
 }
 
@@ -120,6 +124,11 @@ impl Reference {
             Operation::DeleteObject(delete) => self.delete(&delete.object, delete.if_match.as_ref()).map(|()| Outcome::Done),
             Operation::DeleteObjects(delete) => self.delete_objects(delete),
             Operation::CopyObject(copy) => self.copy(copy),
+            Operation::AppendObject(append) => self.append(append, body),
+            Operation::PutSymlink(link) => self.put_symlink(link),
+            Operation::GetSymlink(link) => self.get_symlink(link),
+            Operation::GetObjectAcl(object) => self.acl(object),
+            Operation::PutObjectAcl(object, acl) => self.put_acl(object, *acl),
             Operation::GetObjectTagging(object) => self.object(object).map(|object| Outcome::Tagging(object.head.attributes.tags.clone())),
             Operation::PutObjectTagging(object, tags) => self.tag(object, tags.clone()),
             Operation::DeleteObjectTagging(object) => self.tag(object, Tags::default()),
@@ -148,6 +157,23 @@ impl Reference {
         self.bucket(&object.bucket)?.objects.get(&object.key).ok_or_else(|| Failure::NoSuchKey(object.key.clone()))
     }
 
+    pub(crate) fn is_link(&self, object: &ObjectRef) -> bool {
+        self.object(object).is_ok_and(|found| found.target.is_some())
+    }
+
+    /// What a reader of an object sees: of a link its target's bytes.
+    fn followed(&self, object: &ObjectRef) -> Result<Object, Failure> {
+        let found = self.object(object)?;
+        let Some(target) = &found.target else { return Ok(found.clone()) };
+        let behind = self.bucket(&object.bucket)?.objects.get(target).ok_or_else(|| Failure::SymlinkTargetMissing(target.clone()))?;
+        if behind.target.is_some() {
+            return Err(Failure::SymlinkTargetIsLink(target.clone()));
+        }
+        let ObjectRead { attributes, last_modified, object_type, .. } = found.head.clone();
+        let last_modified = last_modified.max(behind.head.last_modified);
+        Ok(Object { head: ObjectRead { attributes, last_modified, object_type, ..behind.head.clone() }, ..behind.clone() })
+    }
+
     pub(crate) fn upload(&self, object: &ObjectRef, id: UploadId) -> Result<&Upload, Failure> {
         let found = self.bucket(&object.bucket)?.uploads.get(&(object.key.clone(), id));
         found.ok_or_else(|| Failure::NoSuchUpload(id.to_string()))
@@ -162,7 +188,11 @@ impl Reference {
             }
             (Some(_) | None, _) => {}
         }
-        if conditions.if_absent && current.is_some() { Err(Failure::PreconditionFailed("If-None-Match")) } else { Ok(()) }
+        match current {
+            Some(_) if conditions.if_absent => Err(Failure::PreconditionFailed("If-None-Match")),
+            Some(_) if conditions.forbid_overwrite => Err(Failure::ObjectExists(object.key.clone())),
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn create_bucket(&mut self, bucket: &Bucket) -> Result<Outcome, Failure> {
@@ -184,7 +214,7 @@ impl Reference {
     }
 
     fn read(&self, read: &ReadObject) -> Result<(ObjectRead, Vec<u8>), Failure> {
-        let object = self.object(&read.object)?;
+        let object = &self.followed(&read.object)?;
         let means = |condition: &ETagCondition| match condition {
             ETagCondition::Any => true,
             ETagCondition::OneOf(listed) => listed.contains(&object.head.etag),
@@ -206,9 +236,78 @@ impl Reference {
         self.check_body(&put.claims, body)?;
         let algorithm = put.claims.checksum_algorithm().unwrap_or(ChecksumAlgorithm::Crc64Nvme);
         let object = Object::in_one_piece(body.to_vec(), checksum(algorithm, body), put.attributes.clone(), self.now);
-        let ObjectRead { etag, checksum, size, .. } = object.head.clone();
+        let ObjectRead { etag, checksum, size, crc64_ecma, .. } = object.head.clone();
         self.bucket_mut(&put.object.bucket)?.objects.insert(put.object.key.clone(), object);
-        Ok(Outcome::PutObject { crc64_ecma: 0, event: None, etag, checksum: checksum.expect("it has one"), size })
+        Ok(Outcome::PutObject { crc64_ecma, event: None, etag, checksum: checksum.expect("it has one"), size })
+    }
+
+    fn append(&mut self, append: &AppendObject, body: &[u8]) -> Result<Outcome, Failure> {
+        let current = self.bucket(&append.object.bucket)?.objects.get(&append.object.key);
+        let size = match current {
+            Some(object) if object.head.object_type != ObjectType::Appendable => {
+                return Err(Failure::NotAppendable(append.object.key.clone()));
+            }
+            Some(object) => object.head.size,
+            None => 0,
+        };
+        if size != append.position {
+            return Err(Failure::AppendPositionMismatch { size });
+        }
+        self.check_body(&append.claims, body)?;
+        let now = self.now;
+        let object = match current {
+            Some(object) if body.is_empty() => object.clone(),
+            _ => {
+                let whole = [current.map_or(vec![], Object::bytes), body.to_vec()].concat();
+                let value = checksum(ChecksumAlgorithm::Crc64Nvme, &whole);
+                let attributes = current.map_or_else(|| append.attributes.clone(), |object| object.head.attributes.clone());
+                let mut object = Object::in_one_piece(whole, value, attributes, now);
+                object.head.object_type = ObjectType::Appendable;
+                // The ETag is the MD5 of the one before and of what was appended; the first is that of the first bytes.
+                if let Some(ETag::Whole(before)) = current.map(|object| object.head.etag) {
+                    object.head.etag = etag(&[before, digest::md5(body)].concat());
+                }
+                object
+            }
+        };
+        let ObjectRead { etag, size, crc64_ecma, .. } = object.head.clone();
+        self.bucket_mut(&append.object.bucket)?.objects.insert(append.object.key.clone(), object);
+        Ok(Outcome::AppendObject { etag, next_position: size, crc64_ecma })
+    }
+
+    fn put_symlink(&mut self, link: &PutSymlink) -> Result<Outcome, Failure> {
+        self.check_write(&link.object, &link.conditions)?;
+        let head = ObjectRead {
+            object_type: ObjectType::Symlink,
+            size: 0,
+            etag: etag(link.target.as_str().as_bytes()),
+            last_modified: self.now,
+            attributes: link.attributes.clone(),
+            checksum: None,
+            crc64_ecma: 0,
+            part_count: None,
+            selected: Selected::Whole,
+        };
+        let object = Object { head, parts: vec![], target: Some(link.target.clone()) };
+        self.bucket_mut(&link.object.bucket)?.objects.insert(link.object.key.clone(), object);
+        self.get_symlink(&link.object)
+    }
+
+    fn get_symlink(&self, link: &ObjectRef) -> Result<Outcome, Failure> {
+        let Object { head: ObjectRead { etag, last_modified, .. }, target, .. } = self.object(link)?.clone();
+        let target = target.ok_or_else(|| Failure::NotSymlink(link.key.clone()))?;
+        Ok(Outcome::Symlink { target, etag, last_modified })
+    }
+
+    fn acl(&self, object: &ObjectRef) -> Result<Outcome, Failure> {
+        Ok(Outcome::Acl { owner: Account::root(), acl: self.object(object)?.head.attributes.acl })
+    }
+
+    fn put_acl(&mut self, object: &ObjectRef, acl: Option<Acl>) -> Result<Outcome, Failure> {
+        self.object(object)?;
+        let found = self.bucket_mut(&object.bucket)?.objects.get_mut(&object.key);
+        found.expect("it was just there").head.attributes.acl = acl;
+        Ok(Outcome::Done)
     }
 
     fn check_body(&self, claims: &BodyClaims, body: &[u8]) -> Result<(), Failure> {
@@ -222,6 +321,10 @@ impl Reference {
         let actual = digest::md5(body);
         if let Some(expected) = claims.md5.filter(|expected| *expected != actual) {
             return Err(Failure::Md5Mismatch { expected, actual });
+        }
+        let actual = CrcKind::Crc64Ecma.of_bytes(body);
+        if let Some(expected) = claims.crc64_ecma.filter(|expected| *expected != actual) {
+            return Err(Failure::Crc64Mismatch { expected, actual });
         }
         match &claims.checksum {
             Some(claimed) if *claimed != checksum(claimed.algorithm(), body) => Err(Failure::ChecksumMismatch(claimed.algorithm())),
@@ -245,12 +348,13 @@ impl Reference {
     }
 
     fn copy(&mut self, copy: &CopyObject) -> Result<Outcome, Failure> {
-        let source = self.object(&copy.source)?;
+        let source = self.followed(&copy.source)?;
         let has = source.head.checksum.as_ref().expect("every object has one").value.algorithm();
         let algorithm = copy.checksum_algorithm.unwrap_or(has);
         let nothing_replaced = copy.metadata == Directive::Copy && copy.tags == Directive::Copy;
         let class_changes = copy.storage_class.is_some() && copy.storage_class != source.head.attributes.headers.storage_class;
-        if copy.source == copy.target && nothing_replaced && algorithm == has && !class_changes {
+        let acl_changes = copy.acl.is_some() && copy.acl != source.head.attributes.acl;
+        if copy.source == copy.target && nothing_replaced && algorithm == has && !class_changes && !acl_changes {
             return Err(Failure::CopyOntoItself);
         }
         let bytes = source.bytes();
@@ -265,10 +369,10 @@ impl Reference {
         };
         self.check_write(&copy.target, &copy.conditions)?;
         let value = checksum(algorithm, &bytes);
-        let object = Object::in_one_piece(bytes, value, Attributes { acl: None, headers, user, tags }, self.now);
-        let ObjectRead { etag, last_modified, checksum, .. } = object.head.clone();
+        let object = Object::in_one_piece(bytes, value, Attributes { acl: copy.acl, headers, user, tags }, self.now);
+        let ObjectRead { etag, last_modified, checksum, crc64_ecma, .. } = object.head.clone();
         self.bucket_mut(&copy.target.bucket)?.objects.insert(copy.target.key.clone(), object);
-        Ok(Outcome::CopyObject { crc64_ecma: 0, etag, last_modified, checksum })
+        Ok(Outcome::CopyObject { crc64_ecma, etag, last_modified, checksum })
     }
 
     fn tag(&mut self, object: &ObjectRef, tags: Tags) -> Result<Outcome, Failure> {
@@ -280,6 +384,7 @@ impl Reference {
 
     fn create_upload(&mut self, create: &CreateMultipartUpload, answered: &Result<Outcome, Failure>) -> Result<Outcome, Failure> {
         let now = self.now;
+        self.check_write(&create.object, &create.conditions)?;
         let bucket = self.bucket_mut(&create.object.bucket)?;
         // The id is the gateway's to choose, but it must be new and tell the time.
         let upload_id = match answered {
@@ -292,6 +397,7 @@ impl Reference {
             initiated: now,
             attributes: create.attributes.clone(),
             declared: create.checksum,
+            sequential: create.sequential,
             parts: BTreeMap::new(),
             last_activity: now,
             bytes_held: 0,
@@ -301,8 +407,16 @@ impl Reference {
         Ok(Outcome::CreateMultipartUpload { upload_id, checksum: create.checksum })
     }
 
+    /// An upload that a part of this number may be uploaded to.
+    fn open_for(&self, object: &ObjectRef, id: UploadId, number: PartNumber) -> Result<&Upload, Failure> {
+        let upload = self.upload(object, id)?;
+        let before = PartNumber::new(u64::from(number.get()) - 1);
+        let follows = before.is_none_or(|before| upload.parts.contains_key(&before));
+        if upload.sequential && !follows { Err(Failure::PartNotSequential { number }) } else { Ok(upload) }
+    }
+
     fn upload_part(&mut self, upload: &UploadPart, body: &[u8]) -> Result<Outcome, Failure> {
-        let declared = self.upload(&upload.object, upload.upload_id)?.declared;
+        let declared = self.open_for(&upload.object, upload.upload_id, upload.part_number)?.declared;
         let claimed = upload.claims.checksum_algorithm();
         if let Some((expected, kind)) = declared
             && claimed != Some(expected)
@@ -336,8 +450,8 @@ impl Reference {
     }
 
     fn upload_part_copy(&mut self, copy: &UploadPartCopy) -> Result<Outcome, Failure> {
-        let declared = self.upload(&copy.object, copy.upload_id)?.declared;
-        let bytes = self.object(&copy.source)?.bytes();
+        let declared = self.open_for(&copy.object, copy.upload_id, copy.part_number)?.declared;
+        let bytes = self.followed(&copy.source)?.bytes();
         let size = bytes.len() as u64;
         let bytes = match copy.source_range {
             None => bytes,
@@ -350,7 +464,8 @@ impl Reference {
         }
         let algorithm = declared.map(|(algorithm, _)| algorithm);
         let part = self.add_part(&copy.object, copy.upload_id, copy.part_number, bytes, algorithm)?;
-        Ok(Outcome::UploadPartCopy { crc64_ecma: 0, etag: etag(&part.bytes), last_modified: part.last_modified, checksum: part.checksum })
+        let crc64_ecma = CrcKind::Crc64Ecma.of_bytes(&part.bytes);
+        Ok(Outcome::UploadPartCopy { crc64_ecma, etag: etag(&part.bytes), last_modified: part.last_modified, checksum: part.checksum })
     }
 
     fn complete(&mut self, complete: &CompleteMultipartUpload) -> Result<Outcome, Failure> {
@@ -358,7 +473,8 @@ impl Reference {
         let bucket = self.bucket(&complete.object.bucket)?;
         let Ok(upload) = self.upload(&complete.object, id) else {
             let same = |completed: &&CompletedState| {
-                completed.life == bucket.life && completed.object == complete.object && completed.list == complete.parts
+                let same_list = completed.list == complete.parts && completed.takes_all == complete.takes_all_parts;
+                completed.life == bucket.life && completed.object == complete.object && same_list
             };
             let completed = self.completed.get(&id).filter(same);
             return completed.map(|completed| completed.answer.clone()).ok_or_else(|| Failure::NoSuchUpload(id.to_string()));
@@ -371,6 +487,7 @@ impl Reference {
             life: bucket.life,
             object: complete.object.clone(),
             list: complete.parts.clone(),
+            takes_all: complete.takes_all_parts,
             answer: answer.clone(),
             forget_at: self.steady.plus_millis(RETENTION_MS),
         };
@@ -382,7 +499,14 @@ impl Reference {
     }
 
     fn assembled(&self, complete: &CompleteMultipartUpload, upload: &Upload) -> Result<Object, Failure> {
-        let (upload_id, list) = (complete.upload_id, &complete.parts);
+        let upload_id = complete.upload_id;
+        let is_composite = matches!(upload.declared, Some((_, ChecksumType::Composite)));
+        let all = upload.parts.iter().map(|(&number, part)| CompletedPart {
+            number,
+            etag: etag(&part.bytes),
+            checksum: part.checksum.clone().filter(|_| is_composite),
+        });
+        let list = &if complete.takes_all_parts { all.collect() } else { complete.parts.clone() };
         if list.is_empty() {
             return Err(Failure::NoParts);
         }
@@ -435,7 +559,7 @@ impl Reference {
             None => ObjectChecksum { value: checksum(ChecksumAlgorithm::Crc64Nvme, &bytes), composite_of: None },
         };
         let head = ObjectRead {
-            object_type: partway::model::ObjectType::Normal,
+            object_type: ObjectType::Multipart,
             size,
             etag: ETag::Multipart { digest: digest::md5(&md5s), part_count },
             last_modified: self.now,
@@ -446,7 +570,7 @@ impl Reference {
             selected: Selected::Whole,
         };
         let of_declared = |part: &&Part| upload.declared.map(|(algorithm, _)| checksum(algorithm, &part.bytes));
-        Ok(Object { head, parts: parts.iter().map(|part| (part.bytes.clone(), of_declared(part))).collect() })
+        Ok(Object { head, parts: parts.iter().map(|part| (part.bytes.clone(), of_declared(part))).collect(), target: None })
     }
 
     fn abort(&mut self, object: &ObjectRef, id: UploadId) -> Result<Outcome, Failure> {

@@ -1,7 +1,7 @@
 //! Listings (s3.md §15) and small documents of buckets (§16), byte for byte.
 
 use crate::{
-    client::{Peer, get, put},
+    client::{Peer, delete, get, put},
     table::Table,
 };
 
@@ -130,6 +130,14 @@ fn documents_of_buckets_and_objects_are_what_clients_read() {
     peer.expect(&put(&format!("/{bucket}?cors"), cors), 200);
     let tagging = "<Tagging><TagSet><Tag><Key>a</Key><Value>&lt;</Value></Tag></TagSet></Tagging>".replace("&lt;", "b");
     peer.expect(&put(&format!("/{bucket}?tagging"), tagging), 204);
+    let lifecycle = "<LifecycleConfiguration><Rule><ID>one</ID><Prefix>tmp/</Prefix><Status>Enabled</Status><Expiration><Days>3</Days></Expiration>\
+                     <AbortIncompleteMultipartUpload><DaysAfterInitiation>7</DaysAfterInitiation></AbortIncompleteMultipartUpload></Rule>\
+                     </LifecycleConfiguration>";
+    peer.expect(&put(&format!("/{bucket}?lifecycle"), lifecycle), 200);
+    peer.expect(&put("/elsewhere?lifecycle", lifecycle), 200);
+    peer.expect(&delete("/elsewhere?lifecycle"), 204);
+    peer.expect(&put("/elsewhere?acl", "").with("x-amz-acl", "public-read-write"), 200);
+    peer.expect(&put("/elsewhere/k", "x").with("x-amz-acl", "public-read"), 200);
     for (name, response) in [
         ("buckets", get("/")),
         ("buckets_page", get("/?max-buckets=1&prefix=")),
@@ -138,6 +146,10 @@ fn documents_of_buckets_and_objects_are_what_clients_read() {
         ("versioning", get(&format!("/{bucket}?versioning"))),
         ("acl", get(&format!("/{bucket}?acl"))),
         ("object_acl", get(&format!("{target}?acl"))),
+        ("acl_public_read_write", get("/elsewhere?acl")),
+        ("object_acl_public_read", get("/elsewhere/k?acl")),
+        ("lifecycle", get(&format!("/{bucket}?lifecycle"))),
+        ("no_lifecycle", get("/elsewhere?lifecycle")),
         ("cors", get(&format!("/{bucket}?cors"))),
         ("bucket_tagging", get(&format!("/{bucket}?tagging"))),
         ("tagging", get(&format!("{target}?tagging"))),

@@ -145,7 +145,8 @@ async fn an_object_deleted_or_replaced_meanwhile_is_not_appended_to() {
 #[tokio::test]
 async fn a_reader_that_began_before_an_append_reads_what_there_was() {
     let world = World::new().await;
-    let before = grow(&world, "k", &[10, 100, 10, 100, 10, 100, 10, 5]).await;
+    // The reader has seen the first chunk of the manifest; the last one changes, and so does the last piece.
+    let before = grow(&world, "k", &[&[100; MANIFEST_CHUNK_PARTS + 3], [5].as_slice()].concat()).await;
     let reply = world.execute(Operation::GetObject(read_of("k", Selection::Whole)), None).await.unwrap();
     append(&world, "k", before.len() as u64, &noise(9, 20)).await.unwrap();
     world.pass_ms(10 * GRACE_MS);
@@ -190,5 +191,22 @@ async fn a_failed_append_leaves_nothing_behind() {
     let wrong = append_as(&world, AppendObject { claims, ..append_of("k", 1_000) }, pieces(b"bytes")).await;
     assert!(matches!(wrong, Err(Failure::Crc64Mismatch { expected: 1, .. })));
     assert_eq!(world.get("k").await.unwrap(), before);
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn an_append_whose_answer_was_lost_is_there_or_not_but_never_half() {
+    let world = World::new().await;
+    for size in [10, 1_000] {
+        let key = if size == 10 { "small" } else { "large" };
+        let before = grow(&world, key, &[size]).await;
+        world.kv.lose_answer.store(true, std::sync::atomic::Ordering::SeqCst);
+        assert_eq!(append(&world, key, size as u64, &noise(2, size)).await, Err(Failure::Internal));
+        let told = append(&world, key, size as u64, &noise(2, size)).await;
+        assert_eq!(told, Err(Failure::AppendPositionMismatch { size: 2 * size as u64 }), "the client learns where it stands");
+        assert_eq!(world.get(key).await.unwrap(), [before, noise(2, size)].concat());
+    }
+    let world = world.restarted().await;
+    world.settle().await;
     world.audit().await;
 }
