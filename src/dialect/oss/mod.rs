@@ -41,7 +41,7 @@ pub use error::encode_error;
 pub use route::{Route, route};
 
 use crate::{
-    auth::{AuthError, Claim, Payload},
+    auth::{self, AuthError, Claim, Payload},
     dialect::{
         self, BodyKind, Decoded, Dialect, ReplyContext,
         address::{Address, Hosts},
@@ -82,7 +82,7 @@ impl Dialect for Oss {
     }
 
     fn claim(&self, parts: &Parts) -> Result<Claim, AuthError> {
-        claim(parts)
+        auth::oss::claim(parts)
     }
 
     fn anonymous_payload(&self, _parts: &Parts) -> Result<Payload, AuthError> {
@@ -149,15 +149,4 @@ impl dialect::Wire for Wire {
     fn encode_called_back(&self, outcome: &Outcome, told: &Result<CallbackReply, String>, context: &ReplyContext<'_>) -> Response<Bytes> {
         encode_called_back(self, outcome, told, context)
     }
-}
-
-/// Reads which key a request says it was signed with.
-fn claim(parts: &Parts) -> Result<Claim, AuthError> {
-    use http::header::AUTHORIZATION;
-    const SIGNED: [&str; 6] =
-        ["OSSAccessKeyId", "Signature", "x-oss-signature", "x-oss-signature-version", "x-oss-credential", "x-oss-access-key-id"];
-    let in_query = parts.uri.query().is_some_and(|query| {
-        query.split('&').map(|parameter| parameter.split('=').next().unwrap_or_default()).any(|name| SIGNED.contains(&name))
-    });
-    if in_query || parts.headers.contains_key(AUTHORIZATION) { Err(AuthError::UnsupportedScheme) } else { Ok(Claim::Anonymous) }
 }

@@ -108,7 +108,6 @@ fn refusals() -> Vec<Refusal> {
     case("an unknown directive", &copy("/bkt/a\nx-oss-metadata-directive: MOVE"), "", 400, "InvalidArgument", "COPY or REPLACE");
     let condition = copy("/bkt/a\nif-match: x\nx-oss-copy-source-if-match: y");
     case("a condition on a copy's target", &condition, "", 400, "NotImplemented", "Header=If-Match");
-    case("a copy with an ACL of its own", &copy("/bkt/a\nx-oss-object-acl: private"), "", 400, "NotImplemented", "x-oss-object-acl");
 
     // Multipart uploads.
     let no_number = "Unexpected query string parameter\nArgumentName=QueryParameter\nArgumentValue=uploadId\nEC=0017-00000219";
