@@ -1,12 +1,13 @@
 //! The data directory: who may use it, what is where in it.
 //!
 //! ```text
-//! format         what this directory is and in which format, written last when it is made
-//! lock           held (flock) by the process that uses the directory; says which one
-//! root-key       the root key of the first start, readable by the owner only
-//! control.sock   where the running server takes operator commands
-//! index/         the index
-//! blobs/         the blobs
+//! format            what this directory is and in which format, written last when it is made
+//! lock              held (flock) by the process that uses the directory; says which one
+//! root-key          the root key of the first start, readable by the owner only
+//! control.sock      where the running server takes operator commands
+//! callback_key.pem  the key that signs upload callbacks, readable by the owner only
+//! index/            the index
+//! blobs/            the blobs
 //! ```
 //!
 //! - A [`DataDir`] is the proof that the lock is held; the stores are opened through it only.
@@ -26,6 +27,7 @@ const FORMAT_FILE: &str = "format";
 const FORMAT_STAMP: &str = "partway data directory, format 1\n";
 const LOCK_FILE: &str = "lock";
 const ROOT_KEY_FILE: &str = "root-key";
+const CALLBACK_KEY_FILE: &str = "callback_key.pem";
 const CONTROL_SOCKET: &str = "control.sock";
 const TEMPORARY_SUFFIX: &str = ".new";
 
@@ -66,6 +68,14 @@ pub enum DataDirError {
     /// The root key file is there but cannot be read as one.
     #[error("{} is not a root key file: {why}; restore it, or remove it to get a new root key", path.display())]
     RootKey {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// The key that signs callbacks cannot be made, or is none.
+    #[error("{} is no key to sign callbacks with: {why}; restore it, or remove it to get a new one", path.display())]
+    CallbackKey {
         /// The file.
         path: PathBuf,
         /// What is wrong.
@@ -177,6 +187,26 @@ impl DataDir {
     #[must_use]
     pub fn root_key_file(&self) -> PathBuf {
         self.path.join(ROOT_KEY_FILE)
+    }
+
+    /// Where the key that signs callbacks is.
+    #[must_use]
+    pub fn callback_key_file(&self) -> PathBuf {
+        self.path.join(CALLBACK_KEY_FILE)
+    }
+
+    /// The text of the key that signs callbacks; makes one when there is none.
+    ///
+    /// # Errors
+    /// [`DataDirError::CallbackKey`] when none can be made, [`DataDirError::Io`].
+    pub fn callback_key_or_create(&self, make: impl FnOnce() -> Result<String, String>) -> Result<String, DataDirError> {
+        let file = self.callback_key_file();
+        if let Some(text) = read_small(&file)? {
+            return Ok(text);
+        }
+        let text = make().map_err(|why| DataDirError::CallbackKey { path: file, why })?;
+        write_durably(&self.path, CALLBACK_KEY_FILE, &text, 0o600)?;
+        Ok(text)
     }
 
     /// The root key of this directory, if it has one.
@@ -352,6 +382,18 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         let again = data.root_key_or_create(|| unreachable!("there is one")).unwrap();
         assert_eq!(again, StoredRootKey { key: key(), is_new: false });
+    }
+
+    #[test]
+    fn the_callback_key_is_made_once_and_readable_by_the_owner_only() {
+        let place = tempfile::tempdir().unwrap();
+        let data = DataDir::open_or_create(place.path()).unwrap();
+        let failed = data.callback_key_or_create(|| Err("no randomness".to_owned()));
+        assert!(matches!(failed, Err(DataDirError::CallbackKey { .. })));
+        assert_eq!(data.callback_key_or_create(|| Ok("PEM".to_owned())).unwrap(), "PEM");
+        let mode = std::fs::metadata(data.callback_key_file()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(data.callback_key_or_create(|| unreachable!("there is one")).unwrap(), "PEM");
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod config;
 pub mod datadir;
 pub mod dialect;
 pub mod digest;
+pub mod events;
 pub mod meta;
 pub mod model;
 pub mod ops;

@@ -114,6 +114,12 @@ pub enum Metric {
     LifecycleDeletedObjects,
     /// Uploads that lifecycle rules aborted.
     LifecycleAbortedUploads,
+    /// Attempts to tell applications of uploads, by outcome.
+    CallbackAttempts,
+    /// Callbacks that failed and are not tried again.
+    CallbacksGivenUp,
+    /// Callbacks that were due when it was last looked.
+    CallbacksDue,
 }
 
 enum Kind {
@@ -124,7 +130,7 @@ enum Kind {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::Requests,
         Self::RequestDuration,
         Self::RequestsInFlight,
@@ -139,6 +145,9 @@ impl Metric {
         Self::CorruptBlobs,
         Self::LifecycleDeletedObjects,
         Self::LifecycleAbortedUploads,
+        Self::CallbackAttempts,
+        Self::CallbacksGivenUp,
+        Self::CallbacksDue,
     ];
 
     /// Its name.
@@ -183,6 +192,11 @@ impl Metric {
             Self::LifecycleAbortedUploads => {
                 ("partway_lifecycle_aborted_uploads_total", Kind::Counter, "Uploads that buckets' lifecycle rules aborted.")
             }
+            Self::CallbackAttempts => {
+                ("partway_callback_attempts_total", Kind::Counter, "Attempts to tell applications of uploads, by outcome.")
+            }
+            Self::CallbacksGivenUp => ("partway_callbacks_given_up_total", Kind::Counter, "Callbacks that failed and are not tried again."),
+            Self::CallbacksDue => ("partway_callbacks_due", Kind::Gauge, "Callbacks that were due when it was last looked."),
         }
     }
 

@@ -1,8 +1,16 @@
 //! The command as people and supervisors use it: the real binary, real signals, real exit statuses.
 
+use partway::{
+    meta::{
+        Kv as _, RocksKv, RocksSettings, Write as Row, keys,
+        record::{BucketId, BucketRecord, EventRecord, EventState, Record as _},
+    },
+    model::{Account, Acl, Bucket, Callback, CallbackBodyType, ETag, EventId, ObjectKey, Origin, Timestamp},
+};
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Write as _},
+    net::TcpListener,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio},
@@ -219,10 +227,124 @@ fn a_policy_is_checked_before_it_is_stored() {
     server.stop();
 }
 
+/// Puts an upload's event into the index of a stopped server, as a crash right after the upload leaves it.
+fn leave_event(data: &Path, id: EventId, url: &str) {
+    let bucket = Bucket::new("photos").expect("it is legal");
+    let due = Timestamp::from_millis(1);
+    let record = BucketRecord {
+        id: BucketId([1; 8]),
+        owner: Account::root(),
+        created: due,
+        location: None,
+        cors: None,
+        policy: None,
+        tags: None,
+        acl: Acl::Private,
+        storage_class: None,
+        lifecycle: None,
+        referer: None,
+        retries_callbacks: true,
+    };
+    let event = EventRecord {
+        callback: Callback {
+            urls: vec![url.to_owned()],
+            host: None,
+            body: "object=${object}".to_owned(),
+            body_type: CallbackBodyType::Form,
+            sni: false,
+            variables: Vec::new(),
+        },
+        origin: Origin::default(),
+        requester: None,
+        operation: "PutObject".to_owned(),
+        bucket: bucket.clone(),
+        key: ObjectKey::new("k").expect("it is legal"),
+        etag: ETag::Whole([0; 16]),
+        size: 0,
+        content_type: None,
+        crc64_ecma: 0,
+        created: due,
+        attempts: 0,
+        due,
+        last_error: None,
+        state: EventState::Pending,
+    };
+    let writes = vec![
+        Row::Put(keys::bucket(&bucket), record.encode()),
+        Row::Put(keys::event(id), event.encode()),
+        Row::Put(keys::event_due(due, id), Vec::new().into()),
+    ];
+    let index = RocksKv::open(&data.join("index"), RocksSettings::default()).expect("the server is stopped");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("it starts");
+    runtime.block_on(index.commit(vec![], writes)).expect("it is written");
+}
+
+/// An application that answers callbacks with these statuses, one after the other, and says which ids and bodies came.
+fn application(statuses: &'static [u16]) -> (String, std::thread::JoinHandle<Vec<(String, String)>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a port");
+    let url = format!("http://{}/cb", listener.local_addr().expect("it is bound"));
+    let serve = move || {
+        let answer = |&status: &u16| {
+            let (mut stream, _) = listener.accept().expect("somebody calls");
+            let mut reader = BufReader::new(stream.try_clone().expect("it is a socket"));
+            let (mut id, mut size, mut line) = (String::new(), 0, String::new());
+            while reader.read_line(&mut line).expect("it is HTTP") > 2 {
+                match line.trim().split_once(": ") {
+                    Some(("x-partway-event-id", value)) => id = value.to_owned(),
+                    Some((name, value)) if name.eq_ignore_ascii_case("content-length") => size = value.parse().expect("a number"),
+                    Some(_) | None => {}
+                }
+                line.clear();
+            }
+            let mut body = vec![0; size];
+            reader.read_exact(&mut body).expect("the body follows");
+            write!(stream, "HTTP/1.1 {status} X\r\nContent-Length: 2\r\n\r\n{{}}").expect("it listens");
+            (id, String::from_utf8(body).expect("it is text"))
+        };
+        statuses.iter().map(answer).collect()
+    };
+    (url, std::thread::spawn(serve))
+}
+
+#[test]
+fn callbacks_survive_the_server_are_told_until_answered_and_can_be_replayed() {
+    let (_place, data) = place();
+    Server::start(&data, &[], &[]).stop();
+    let mode = std::fs::metadata(data.join("callback_key.pem")).expect("it is made").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let id = EventId([0xAB; 16]);
+    let (url, application) = application(&[500, 200, 200, 200]);
+    leave_event(&data, id, &url);
+    let listed = json(&data, &["events", "--json"]);
+    assert_eq!((&listed[0]["id"], &listed[0]["state"], &listed[0]["urls"][0]), (&id.to_string().into(), &"pending".into(), &url.into()));
+
+    let flags = ["--callback-allow", "127.0.0.1", "--events-retry-min", "10ms", "--events-retry-max", "10ms"];
+    let server = Server::start(&data, &flags, &[]);
+    let deadline = Instant::now() + PATIENCE;
+    while json(&data, &["events", "--json"]) != serde_json::json!([]) {
+        assert!(Instant::now() < deadline, "it is not delivered: {}", succeed(&data, &["events"]));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let listed = json(&data, &["events", "--all", "--json"]);
+    assert_eq!((&listed[0]["state"], &listed[0]["attempts"]), (&"delivered".into(), &2.into()));
+    assert!(succeed(&data, &["events", "--replay", &id.to_string()]).contains("is delivered"));
+    assert_eq!(operate(&data, &["events", "--replay", &"0".repeat(32)]).status.code(), Some(1));
+    assert_eq!(operate(&data, &["events", "--replay", "x"]).status.code(), Some(2));
+    succeed(&data, &["events", "--retry", "off", "--bucket", "photos"]);
+    assert_eq!(operate(&data, &["events", "--retry", "off", "--bucket", "nobody"]).status.code(), Some(1));
+    server.stop();
+
+    assert!(succeed(&data, &["events", "--replay", &id.to_string()]).contains("is due"));
+    let server = Server::start(&data, &flags, &[]);
+    let told = application.join().expect("the application ends after its answers");
+    assert_eq!(told, vec![(id.to_string(), "object=k".to_owned()); 4]);
+    server.stop();
+}
+
 #[test]
 fn operator_commands_do_not_make_data_directories() {
     let (place, data) = place();
-    for arguments in [&["verify"][..], &["uploads"], &["keys", "list"], &["keys", "create"]] {
+    for arguments in [&["verify"][..], &["uploads"], &["events"], &["keys", "list"], &["keys", "create"]] {
         for path in [&data, place.path()] {
             let output = operate(path, arguments);
             assert_eq!(output.status.code(), Some(1), "{arguments:?}");

@@ -96,6 +96,39 @@ fn numbers(version: &str) -> Vec<u64> {
     release.split('.').map(|part| part.parse().unwrap_or_else(|_| panic!("{version} is not a version"))).collect()
 }
 
+/// Versions that must not be used: `name:<floor`, or `name:>=from,<floor` where older releases have a fix of their own.
+struct Banned<'a> {
+    name: &'a str,
+    from: Option<&'a str>,
+    floor: &'a str,
+}
+
+impl<'a> Banned<'a> {
+    fn parse(spec: &'a str) -> Self {
+        let (name, versions) = spec.split_once(':').expect("an entry is `name:versions`");
+        let (from, floor) = versions.split_once(',').map_or((None, versions), |(from, floor)| (from.strip_prefix(">="), floor));
+        Self { name, from, floor: floor.strip_prefix('<').expect("an entry ends with `<version`") }
+    }
+
+    fn includes(&self, version: &str) -> bool {
+        let version = numbers(version);
+        self.from.is_none_or(|from| version >= numbers(from)) && version < numbers(self.floor)
+    }
+}
+
+#[test]
+fn banned_versions_are_those_below_a_floor_or_between_two() {
+    for (spec, version, included) in [
+        ("a:<0.9.3", "0.9.2", true),
+        ("a:<0.9.3", "0.9.3", false),
+        ("a:>=0.9.0,<0.9.3", "0.8.9", false),
+        ("a:>=0.9.0,<0.9.3", "0.9.0", true),
+        ("a:>=0.9.0,<0.9.3", "0.9.3", false),
+    ] {
+        assert_eq!(Banned::parse(spec).includes(version), included, "{spec} {version}");
+    }
+}
+
 #[test]
 fn licences_are_on_the_allow_list() {
     let deny = deny();
@@ -113,9 +146,9 @@ fn versions_with_known_vulnerabilities_are_not_used() {
     let deny = deny();
     let packages = packages();
     for entry in deny["bans"]["deny"].as_array().unwrap() {
-        let (name, floor) = entry["crate"].as_str().and_then(|spec| spec.split_once(":<")).expect("an entry is `name:<version`");
-        for package in packages.iter().filter(|package| package.name == name) {
-            assert!(numbers(&package.version) >= numbers(floor), "{name} {}: {}", package.version, entry["reason"]);
+        let banned = Banned::parse(entry["crate"].as_str().expect("an entry names versions"));
+        for package in packages.iter().filter(|package| package.name == banned.name) {
+            assert!(!banned.includes(&package.version), "{} {}: {}", package.name, package.version, entry["reason"]);
         }
     }
 }

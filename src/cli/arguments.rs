@@ -98,6 +98,27 @@ fn command() -> Command {
                 .arg(json())
                 .arg(value("count-max", "COUNT", "List up to so many").default_value("10000").value_parser(clap::value_parser!(u32))),
         )
+        .subcommand(
+            operator("events", "List upload callbacks that applications do not know of yet, replay one, or set a bucket's retries")
+                .arg(Arg::new("all").long("all").action(ArgAction::SetTrue).help("List delivered ones, too"))
+                .arg(json())
+                .arg(value("count-max", "COUNT", "List up to so many").default_value("10000").value_parser(clap::value_parser!(u32)))
+                .arg(
+                    value("replay", "ID", "Tell this one again: at once by a running server, else at the next start").conflicts_with_all([
+                        "all",
+                        "json",
+                        "retry",
+                        "count-max",
+                    ]),
+                )
+                .arg(
+                    value("retry", "on|off", "Whether failed callbacks of a bucket are tried again")
+                        .value_parser(["on", "off"])
+                        .requires("bucket")
+                        .conflicts_with_all(["all", "json", "count-max"]),
+                )
+                .arg(value("bucket", "BUCKET", "The bucket that --retry is for").requires("retry")),
+        )
         .subcommand(operator("verify", "Check that every record has its bytes and no bytes are orphaned").arg(json()))
         .subcommand(keys)
 }
@@ -145,7 +166,7 @@ mod tests {
 
     #[test]
     fn operator_commands_take_the_place_of_the_data_and_nothing_else() {
-        for command in ["uploads", "verify", "keys list", "keys create", "keys disable K", "keys enable K", "keys delete K"] {
+        for command in ["uploads", "events", "verify", "keys list", "keys create", "keys disable K", "keys enable K", "keys delete K"] {
             let matches = matches(&format!("partway {command} --data D --config C")).unwrap();
             let (_, inner) = matches.subcommand().unwrap();
             assert_eq!(flags(inner), Flags::from([("data", vec!["D".to_owned()]), ("config", vec!["C".to_owned()])]), "{command}");
@@ -158,6 +179,18 @@ mod tests {
         assert!(matches("partway keys create --access-key K --secret-key S").is_ok());
         assert!(matches("partway keys create --access-key K").is_err());
         assert!(matches("partway keys create --secret-key S").is_err());
+    }
+
+    #[test]
+    fn events_are_listed_or_replayed_or_a_bucket_is_set() {
+        for good in ["", "--all --json --count-max 3", "--replay 00", "--retry on --bucket photos", "--retry off --bucket photos"] {
+            assert!(matches(&format!("partway events {good}")).is_ok(), "{good}");
+        }
+        for bad in
+            ["--retry on", "--bucket photos", "--retry maybe --bucket photos", "--replay 00 --all", "--replay 00 --retry on --bucket b"]
+        {
+            assert!(matches(&format!("partway events {bad}")).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -3,10 +3,13 @@
 use crate::{
     auth::policy,
     config::{check_access_key, check_secret_key},
-    model::{Account, Failure, KeyRecord, KeyStatus, Timestamp},
+    events::{EventSummary, Ledger, Outbox},
+    meta::KvError,
+    model::{Account, Bucket, EventId, Failure, KeyRecord, KeyStatus, Timestamp},
     ops::{Gateway, OpenUpload, VerifyReport},
 };
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// An operator's command.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +21,22 @@ pub(super) enum Command {
     },
     /// Whether records and bytes agree.
     Verify,
+    /// The events that applications are to be told of.
+    Events {
+        /// Up to so many.
+        count_max: u32,
+        /// Also those that applications know of.
+        with_delivered: bool,
+    },
+    /// Tells an event again: at once, or at the next start.
+    ReplayEvent(EventId),
+    /// Whether failed callbacks of a bucket are tried again.
+    SetRetries {
+        /// The bucket.
+        bucket: String,
+        /// What it shall be.
+        retries: bool,
+    },
     /// A new access key.
     CreateKey {
         /// The access key id.
@@ -52,6 +71,10 @@ pub(super) enum Answer {
     Uploads(Vec<OpenUpload>),
     /// What was found.
     Verify(VerifyReport),
+    /// The events.
+    Events(Vec<EventSummary>),
+    /// The application has answered that it knows.
+    Delivered,
     /// The access keys.
     Keys(Vec<KeySummary>),
     /// It is done.
@@ -71,15 +94,54 @@ pub(super) struct KeySummary {
 /// The answer, or why there is none, in words for the operator.
 pub(super) type Reply = Result<Answer, String>;
 
-/// Carries out a command. `root_access_key` is taken, though not in the index.
-pub(super) async fn execute(gateway: &Gateway, root_access_key: Option<&str>, now: Timestamp, command: Command) -> Reply {
-    let is_root = |access_key: &str| root_access_key == Some(access_key);
+/// What commands are carried out on.
+pub(super) struct Place<'a> {
+    pub(super) gateway: &'a Gateway,
+    /// Taken, though not in the index.
+    pub(super) root_access_key: Option<&'a str>,
+    pub(super) events: Events,
+}
+
+/// The events, with or without a server to tell them.
+pub(super) enum Events {
+    Running(Arc<Outbox>),
+    Stopped(Ledger),
+}
+
+impl Events {
+    fn ledger(&self) -> &Ledger {
+        match self {
+            Self::Running(outbox) => outbox.ledger(),
+            Self::Stopped(ledger) => ledger,
+        }
+    }
+}
+
+/// Carries out a command.
+pub(super) async fn execute(place: &Place<'_>, now: Timestamp, command: Command) -> Reply {
+    let Place { gateway, root_access_key, events } = place;
+    let is_root = |access_key: &str| *root_access_key == Some(access_key);
     match command {
         Command::Uploads { count_max } => {
             let count_max = usize::try_from(count_max).unwrap_or(usize::MAX);
             gateway.open_uploads(count_max).await.map(Answer::Uploads).map_err(words)
         }
         Command::Verify => gateway.verify().await.map(Answer::Verify).map_err(words),
+        Command::Events { count_max, with_delivered } => {
+            let count_max = usize::try_from(count_max).unwrap_or(usize::MAX);
+            events.ledger().list(None, count_max, with_delivered).await.map(Answer::Events).map_err(index_words)
+        }
+        Command::ReplayEvent(id) => match events {
+            Events::Running(outbox) => outbox.replay(id).await.map(|_| Answer::Delivered),
+            Events::Stopped(ledger) => match ledger.make_due(id, now).await.map_err(index_words)? {
+                true => Ok(Answer::Done),
+                false => Err(format!("there is no event {id}")),
+            },
+        },
+        Command::SetRetries { bucket, retries } => {
+            let bucket = Bucket::new(&bucket).ok_or_else(|| format!("`{bucket}` is no bucket name"))?;
+            gateway.set_retries_callbacks(&bucket, retries).await.map(|()| Answer::Done).map_err(words)
+        }
         Command::ListKeys => {
             let keys = gateway.keys().await.map_err(words)?;
             Ok(Answer::Keys(keys.into_iter().map(summary).collect()))
@@ -133,8 +195,20 @@ fn words(failure: Failure) -> String {
     match failure {
         Failure::Unavailable => "the disk takes no more writes; the log says why".to_owned(),
         Failure::SlowDown => "too much is going on; try again".to_owned(),
+        Failure::NoSuchBucket(bucket) => format!("there is no bucket {bucket}"),
         Failure::Internal => "the index or the blob store failed; the log says why".to_owned(),
         other => format!("it failed: {other:?}"),
+    }
+}
+
+fn index_words(error: KvError) -> String {
+    match error {
+        KvError::Conflict(_) => "too much is going on; try again".to_owned(),
+        KvError::ReadOnly => words(Failure::Unavailable),
+        KvError::Engine(_) | KvError::Corrupt(_) => {
+            tracing::error!(%error, "index");
+            words(Failure::Internal)
+        }
     }
 }
 

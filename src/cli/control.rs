@@ -182,7 +182,12 @@ mod tests {
             Command::Verify => Ok(Answer::Verify(VerifyReport { records: 7, ..VerifyReport::default() })),
             Command::ListKeys => Err("no".to_owned()),
             Command::DeleteKey { .. } => std::future::pending().await,
-            Command::Uploads { .. } | Command::CreateKey { .. } | Command::SetKeyStatus { .. } => Ok(Answer::Done),
+            Command::Uploads { .. }
+            | Command::Events { .. }
+            | Command::ReplayEvent(_)
+            | Command::SetRetries { .. }
+            | Command::CreateKey { .. }
+            | Command::SetKeyStatus { .. } => Ok(Answer::Done),
         }
     }
 

@@ -6,6 +6,7 @@
 mod arguments;
 mod command;
 mod control;
+mod events;
 mod keys;
 mod operator;
 mod output;
@@ -59,6 +60,7 @@ impl From<DataDirError> for CliError {
             | DataDirError::Foreign { .. }
             | DataDirError::Format { .. }
             | DataDirError::RootKey { .. }
+            | DataDirError::CallbackKey { .. }
             | DataDirError::Io { .. } => STATUS_FAILED,
         };
         Self { message: error.to_string(), status }
@@ -99,6 +101,7 @@ fn dispatch(matches: &clap::ArgMatches, environment: impl IntoIterator<Item = (O
             Ok(ExitCode::SUCCESS)
         }
         "uploads" => uploads::run(&settings, matches),
+        "events" => events::run(&settings, matches),
         "verify" => verify::run(&settings, matches),
         "keys" => keys::run(&settings, matches),
         other => unreachable!("the parser knows no command {other}"),

@@ -2,12 +2,14 @@
 
 use super::{
     CliError, STATUS_IN_USE,
-    command::{Answer, Command, execute},
-    control, stores,
+    command::{Answer, Command, Events, Place, execute},
+    control,
+    stores::{self, Stores},
 };
 use crate::{
     config::Settings,
     datadir::{DataDir, DataDirError},
+    events::Ledger,
     telemetry,
 };
 use std::{
@@ -59,8 +61,10 @@ fn answer_here(settings: &Settings, data: &DataDir, command: Command) -> Result<
         .build()
         .map_err(|error| CliError::failed(format!("cannot start the runtime: {error}")))?;
     let (gateway, reply) = runtime.block_on(async {
-        let gateway = stores::open(settings, data).await?;
-        let reply = execute(&gateway, root.as_deref(), stores::now(), command).await;
+        let Stores { gateway, index } = stores::open(settings, data).await?;
+        let place = Place { gateway: &gateway, root_access_key: root.as_deref(), events: Events::Stopped(Ledger::new(index)) };
+        let reply = execute(&place, stores::now(), command).await;
+        drop(place);
         gateway.drain().await;
         Ok::<_, CliError>((gateway, reply))
     })?;

@@ -2,15 +2,16 @@
 
 use super::{
     CliError,
-    command::execute,
+    command::{Events, Place, execute},
     control::ControlSocket,
     keys, output,
     startup_block::{self, RootKeyOrigin},
-    stores,
+    stores::{self, Stores},
 };
 use crate::{
     config::{Durability, RootKey, Settings},
-    datadir::DataDir,
+    datadir::{DataDir, DataDirError},
+    events::{Outbox, Signer},
     model::{Account, KeyRecord, KeyStatus},
     ops::{Gateway, LifecycleReport},
     server,
@@ -33,7 +34,7 @@ const REAP_PAUSE_MAX: Duration = Duration::from_secs(60);
 /// File descriptors besides those of connections: index, blobs being written and read, sockets.
 const DESCRIPTORS_BESIDES: u64 = 1024;
 
-/// How long the reaper and what operators began may go on after the last request.
+/// How long the reaper, callbacks and what operators began may go on after the last request.
 const AFTERWARDS: Duration = Duration::from_secs(5);
 
 /// How long tasks may take to notice that the runtime ends.
@@ -53,6 +54,7 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, CliError> {
     telemetry::report_durability(&settings.durability.to_string());
     raise_descriptor_limit(settings);
     let data = DataDir::open_or_create(&settings.data)?;
+    let signer = signer(&data)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS_MAX)
@@ -60,8 +62,9 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, CliError> {
         .map_err(|error| CliError::failed(format!("cannot start the runtime: {error}")))?;
     let (gateway, served) = runtime.block_on(async {
         let (listener, metrics_listener) = listen(settings).await?;
-        let gateway = stores::open(settings, &data).await?;
-        let served = serve(settings, &data, Arc::clone(&gateway), listener, metrics_listener).await;
+        let Stores { gateway, index } = stores::open(settings, &data).await?;
+        let outbox = Outbox::new(index, settings.events.clone(), Arc::new(signer), Arc::new(stores::now));
+        let served = serve(settings, &data, Arc::clone(&gateway), outbox, listener, metrics_listener).await;
         Ok::<_, CliError>((gateway, served))
     })?;
     runtime.shutdown_timeout(RUNTIME_SHUTDOWN);
@@ -86,6 +89,7 @@ async fn serve(
     settings: &Settings,
     data: &DataDir,
     gateway: Arc<Gateway>,
+    outbox: Arc<Outbox>,
     listener: TcpListener,
     metrics_listener: Option<TcpListener>,
 ) -> Result<(), CliError> {
@@ -99,12 +103,16 @@ async fn serve(
 
     let (stop, stopped) = watch::channel(());
     let expiry = tokio::spawn(expire(Arc::clone(&gateway), settings.lifecycle_interval, stopped.clone()));
-    let reaper = tokio::spawn(reap(Arc::clone(&gateway), stopped));
+    let reaper = tokio::spawn(reap(Arc::clone(&gateway), stopped.clone()));
+    let teller = tokio::spawn(Arc::clone(&outbox).run(stopped));
     let operators = tokio::spawn(control.serve({
-        let (gateway, access_key) = (Arc::clone(&gateway), root_key.access_key.clone());
+        let (gateway, outbox, access_key) = (Arc::clone(&gateway), Arc::clone(&outbox), root_key.access_key.clone());
         move |command| {
-            let (gateway, access_key) = (Arc::clone(&gateway), access_key.clone());
-            async move { execute(&gateway, Some(&access_key), stores::now(), command).await }
+            let (gateway, outbox, access_key) = (Arc::clone(&gateway), Arc::clone(&outbox), access_key.clone());
+            async move {
+                let place = Place { gateway: &gateway, root_access_key: Some(&access_key), events: Events::Running(outbox) };
+                execute(&place, stores::now(), command).await
+            }
         }
     }));
     output::print(&startup_block::text(settings, data, &root_key, origin, address, metrics_address));
@@ -122,12 +130,20 @@ async fn serve(
     let rest = async {
         let _ = expiry.await;
         let _ = reaper.await;
+        let _ = teller.await;
+        outbox.drain().await;
         gateway.drain().await;
     };
     if tokio::time::timeout(AFTERWARDS, rest).await.is_err() {
         tracing::warn!("work was still going on after the last request; the next start repeats it");
     }
     served.map_err(|error| failed("the server stopped", error))
+}
+
+/// The signer of callbacks; its key is made at the first start, which takes a moment.
+fn signer(data: &DataDir) -> Result<Signer, CliError> {
+    let pem = data.callback_key_or_create(Signer::new_key_pem)?;
+    Ok(Signer::from_pem(&pem).map_err(|why| DataDirError::CallbackKey { path: data.callback_key_file(), why })?)
 }
 
 fn root_key(settings: &Settings, data: &DataDir) -> Result<(RootKey, RootKeyOrigin), CliError> {

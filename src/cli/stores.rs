@@ -5,7 +5,7 @@ use crate::{
     blob::LocalBlobs,
     config::Settings,
     datadir::DataDir,
-    meta::RocksKv,
+    meta::{Kv, RocksKv},
     model::Timestamp,
     ops::{Environment, Gateway},
 };
@@ -14,17 +14,25 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+/// The stores of a data directory, opened.
+pub(super) struct Stores {
+    pub(super) gateway: Arc<Gateway>,
+    /// The index, for what has its own rows in it.
+    pub(super) index: Arc<dyn Kv>,
+}
+
 /// A gateway over the stores of a data directory, with what an earlier run left half-done settled. Blocks
 /// while the index reads its log, so it is called before anything else runs.
-pub(super) async fn open(settings: &Settings, data: &DataDir) -> Result<Arc<Gateway>, CliError> {
+pub(super) async fn open(settings: &Settings, data: &DataDir) -> Result<Stores, CliError> {
     let index = RocksKv::open(&data.index(), settings.rocks.clone())
         .map_err(|error| CliError::failed(format!("cannot open the index in {}: {error}", data.index().display())))?;
     let blobs = LocalBlobs::open(&data.blobs(), settings.blobs.clone())
         .map_err(|error| CliError::failed(format!("cannot open the blobs in {}: {error}", data.blobs().display())))?;
-    let gateway = Gateway::new(Arc::new(index), Arc::new(blobs), settings.gateway.clone(), environment());
+    let index: Arc<dyn Kv> = Arc::new(index);
+    let gateway = Gateway::new(Arc::clone(&index), Arc::new(blobs), settings.gateway.clone(), environment());
     let recovered = gateway.recover().await;
     recovered.map_err(|failure| CliError::failed(format!("cannot settle what an earlier run left half-done: {failure:?}")))?;
-    Ok(gateway)
+    Ok(Stores { gateway, index })
 }
 
 fn environment() -> Environment {

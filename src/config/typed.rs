@@ -3,10 +3,11 @@
 use super::{
     ConfigError,
     load::Values,
-    value::{Value, size_text},
+    value::{Value, duration_text, size_text},
 };
 use crate::{
     blob::LocalSettings,
+    events,
     meta::RocksSettings,
     model::{KeyRecord, Limits},
     ops::GatewaySettings,
@@ -67,6 +68,8 @@ pub struct Settings {
     pub log_format: LogFormat,
     /// How the operations behave.
     pub gateway: GatewaySettings,
+    /// How upload callbacks are sent.
+    pub events: events::Settings,
     /// How the index is set up.
     pub rocks: RocksSettings,
     /// How the blob directory is used.
@@ -125,6 +128,7 @@ impl Settings {
                 size_text(gateway.inline_size_bytes_max)
             )));
         }
+        let events = events(&read)?;
         Ok(Self {
             listen: read.address("listen").unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0))),
             metrics_listen: read.address("metrics-listen"),
@@ -137,6 +141,7 @@ impl Settings {
                 _ => LogFormat::Text,
             },
             gateway,
+            events,
             rocks: rocks(durability, read.size("index-block-cache")),
             blobs: blobs(durability),
             region: read.text("region"),
@@ -170,6 +175,32 @@ impl Settings {
             drain_deadline: self.drain_deadline,
         }
     }
+}
+
+fn events(read: &Reader<'_>) -> Result<events::Settings, ConfigError> {
+    let networks =
+        |name| read.list(name).iter().map(|text| events::Network::parse(text).expect("the table lets only networks pass")).collect();
+    let public_url = read.text("callback-public-url");
+    let is_url = |rest: &str| !rest.is_empty() && !rest.starts_with('/') && !rest.contains(['?', '#', '@']);
+    if !public_url.is_empty() && !["http://", "https://"].into_iter().any(|scheme| public_url.strip_prefix(scheme).is_some_and(is_url)) {
+        return Err(ConfigError::Together(format!("callback-public-url: `{public_url}` is not a URL such as https://oss.example.com")));
+    }
+    let (retry_min, retry_max) = (read.duration("events-retry-min"), read.duration("events-retry-max"));
+    if retry_min > retry_max {
+        return Err(ConfigError::Together(format!(
+            "events-retry-min ({}) is longer than events-retry-max ({})",
+            duration_text(retry_min),
+            duration_text(retry_max)
+        )));
+    }
+    Ok(events::Settings {
+        allow: networks("callback-allow"),
+        deny: networks("callback-deny"),
+        public_url: Some(public_url.trim_end_matches('/').to_owned()).filter(|url| !url.is_empty()),
+        retry_min_ms: millis(retry_min),
+        retry_max_ms: millis(retry_max),
+        retention_ms: millis(read.duration("events-retention")),
+    })
 }
 
 fn rocks(durability: Durability, block_cache_bytes: u64) -> RocksSettings {
@@ -276,6 +307,7 @@ mod tests {
         assert_eq!(settings.gateway.body_memory_bytes, gateway.body_memory_bytes);
         assert_eq!(settings.gateway.reap_grace_ms, gateway.reap_grace_ms);
         assert_eq!(settings.gateway.completed_retention_ms, gateway.completed_retention_ms);
+        assert_eq!(settings.events, events::Settings::default());
         assert_eq!(settings.s3_limits, Limits::S3);
         assert_eq!(settings.durability, Durability::Full);
         assert_eq!(settings.rocks, RocksSettings::default());
@@ -298,6 +330,32 @@ mod tests {
     fn durability_none_reaches_both_stores() {
         let settings = settings(&[("durability", "none")]).unwrap();
         assert!(!settings.rocks.sync_writes && !settings.blobs.sync);
+    }
+
+    #[test]
+    fn callbacks_have_networks_a_url_and_waits_in_order() {
+        let set = settings(&[
+            ("callback-allow", "10.0.0.0/8,::1"),
+            ("callback-deny", "10.1.0.0/16"),
+            ("callback-public-url", "https://oss.example.com:444/keys/"),
+            ("events-retry-min", "1s"),
+            ("events-retry-max", "1s"),
+            ("events-retention", "1h"),
+        ]);
+        let networks = |texts: &[&str]| texts.iter().map(|text| events::Network::parse(text).unwrap()).collect();
+        let expected = events::Settings {
+            allow: networks(&["10.0.0.0/8", "::1"]),
+            deny: networks(&["10.1.0.0/16"]),
+            public_url: Some("https://oss.example.com:444/keys".to_owned()),
+            retry_min_ms: 1000,
+            retry_max_ms: 1000,
+            retention_ms: 3_600_000,
+        };
+        assert_eq!(set.unwrap().events, expected);
+        assert!(settings(&[("events-retry-min", "2s"), ("events-retry-max", "1s")]).is_err());
+        for bad in ["oss.example.com", "ftp://a", "https://", "https:///x", "https://a?b", "https://a#b", "https://a@b"] {
+            assert!(settings(&[("callback-public-url", bad)]).is_err(), "{bad}");
+        }
     }
 
     #[test]

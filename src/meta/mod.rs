@@ -4,6 +4,7 @@
 //! invariants) is written once, in `keys` and `record`. An engine knows nothing of callers,
 //! dialects or blobs.
 
+mod event;
 pub mod keys;
 mod memory;
 mod older;

@@ -9,12 +9,14 @@ use crate::{
     blob::BlobId,
     meta::{KvError, older},
     model::{
-        Account, Acl, Attributes, Bucket, Callback, Checksum, ChecksumAlgorithm, ChecksumType, CorsConfiguration, ETag, KeyRecord,
-        LifecycleConfiguration, ObjectChecksum, ObjectKey, ObjectType, Origin, PartNumber, RefererConfiguration, Tags, Timestamp, UploadId,
+        Account, Acl, Attributes, Checksum, ChecksumAlgorithm, ChecksumType, CorsConfiguration, ETag, KeyRecord, LifecycleConfiguration,
+        ObjectChecksum, ObjectKey, ObjectType, PartNumber, RefererConfiguration, Tags, Timestamp, UploadId,
     },
 };
 use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+pub use super::event::{EventRecord, EventState};
 
 /// Names a bucket's life: a bucket deleted and created again has another, and none of the old rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -258,42 +260,6 @@ pub struct CompletedRecord {
     pub crc64_ecma: u64,
 }
 
-/// An upload that an application is to be told of. Committed with the upload, so that it is never forgotten; the
-/// `N` row of its `due` says when somebody should look at it next.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EventRecord {
-    /// Whom to tell, and what.
-    pub callback: Callback,
-    /// The request that was the upload.
-    pub origin: Origin,
-    /// Whose request it was.
-    pub requester: Option<Account>,
-    /// The operation's name.
-    pub operation: String,
-    /// The object's bucket.
-    pub bucket: Bucket,
-    /// The object's key.
-    pub key: ObjectKey,
-    /// The object's ETag.
-    pub etag: ETag,
-    /// The object's size in bytes.
-    pub size: u64,
-    /// The object's content type.
-    pub content_type: Option<String>,
-    /// The object's CRC-64/XZ.
-    pub crc64_ecma: u64,
-    /// When the upload was committed.
-    pub created: Timestamp,
-    /// How often it was tried to tell.
-    pub attempts: u32,
-    /// When to look at it next: to try again, or once delivered to forget it.
-    pub due: Timestamp,
-    /// Why the last attempt failed, for operators.
-    pub last_error: Option<String>,
-    /// When the application answered that it knows.
-    pub delivered: Option<Timestamp>,
-}
-
 /// A live blob file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlobRecord {
@@ -333,9 +299,6 @@ impl Record for ObjectRecord {
         (version == 1).then(|| older::whole::<older::ObjectV1>(fields).map(Self::from))
     }
 }
-impl Record for EventRecord {
-    const VERSION: u8 = 1;
-}
 impl Record for ManifestChunk {
     const VERSION: u8 = 1;
 }
@@ -365,7 +328,9 @@ impl Record for KeyRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{CallbackBodyType, CorsRule, Expiry, KeyStatus, LifecycleRule, SystemHeaders, UserMetadata};
+    use crate::model::{
+        Bucket, Callback, CallbackBodyType, CorsRule, Expiry, KeyStatus, LifecycleRule, Origin, SystemHeaders, UserMetadata,
+    };
     use proptest::prelude::*;
     use std::fmt::Debug;
 
@@ -612,7 +577,7 @@ mod tests {
                 sni: true,
                 variables: vec![("x:a".into(), "1".into())],
             },
-            origin: Origin { request_id: "R".into(), client_ip: "::1".into() },
+            origin: Origin { request_id: "R".into(), client_ip: "::1".into(), authority: "h:1".into() },
             requester: Some(Account::root()),
             operation: "PutObject".into(),
             bucket: Bucket::new("photos").unwrap(),
@@ -625,11 +590,11 @@ mod tests {
             attempts: 2,
             due: Timestamp::from_millis(3),
             last_error: Some("e".into()),
-            delivered: Some(Timestamp::from_millis(4)),
+            state: EventState::Delivered(Timestamp::from_millis(4)),
         };
         golden(
             &event,
-            "010108687474703a2f2f6101016809247b6f626a6563747d01010103783a6101310152033a3a310104726f6f74095075744f626a6563740670686f746f73016b00eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeac0200070202060101650108",
+            "010108687474703a2f2f6101016809247b6f626a6563747d01010103783a6101310152033a3a3103683a310104726f6f74095075744f626a6563740670686f746f73016b00eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeac0200070202060101650108",
         );
     }
 

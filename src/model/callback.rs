@@ -67,4 +67,6 @@ pub struct Origin {
     pub request_id: String,
     /// The client's address without port.
     pub client_ip: String,
+    /// The host and port that it was sent to.
+    pub authority: String,
 }

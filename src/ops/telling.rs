@@ -7,7 +7,7 @@ use super::{Gateway, Request, publish::Batch};
 use crate::{
     meta::{
         Check, Write, keys,
-        record::{EventRecord, ObjectRecord, Record},
+        record::{EventRecord, EventState, ObjectRecord, Record},
     },
     model::{Account, Callback, EventId, ObjectRef, Origin},
 };
@@ -58,7 +58,7 @@ impl Gateway {
             attempts: 0,
             due,
             last_error: None,
-            delivered: None,
+            state: EventState::Pending,
         };
         batch.checks.push(Check::Absent(keys::event(id)));
         batch.writes.push(Write::Put(keys::event(id), event.encode()));

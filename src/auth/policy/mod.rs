@@ -6,11 +6,15 @@
 //! - What an access control list opens to everybody, everybody may do whom no statement denies it.
 //! - In its own buckets an account may do what its key's policy *or* the bucket's policy allows; in others' buckets what
 //!   both allow; without a signature, what the bucket's policy allows. A key without a policy may do everything its account may.
+//! - A session's policy allows nothing by itself: what is asked must be allowed by it and without it.
 //! - A document that cannot be read allows nothing.
+//!
+//! Documents may speak of actions, resources and conditions as AWS or as OSS does; see `action` and `document`.
 
 mod action;
 mod condition;
 mod document;
+mod known;
 mod pattern;
 
 pub use action::copy_source;
@@ -29,6 +33,8 @@ pub struct Grounds<'a> {
     pub caller: &'a Caller,
     /// The policy document of the caller's key, if it has one.
     pub key_policy: Option<&'a str>,
+    /// The policy document of the caller's session, if it has temporary credentials with one.
+    pub session_policy: Option<&'a str>,
     /// The owner of the bucket, if it exists.
     pub bucket_owner: Option<&'a Account>,
     /// The bucket's policy document, if it has one.
@@ -92,6 +98,7 @@ pub fn is_public(document: &str) -> bool {
 pub struct Policies<'a> {
     grounds: Grounds<'a>,
     key: Policy,
+    session: Policy,
     bucket: Policy,
 }
 
@@ -118,8 +125,9 @@ impl<'a> Policies<'a> {
     #[must_use]
     pub fn new(grounds: Grounds<'a>) -> Self {
         let key = Policy::read(grounds.key_policy, Place::Key);
+        let session = Policy::read(grounds.session_policy, Place::Key);
         let bucket = Policy::read(grounds.bucket_policy, Place::Bucket(None));
-        Self { grounds, key, bucket }
+        Self { grounds, key, session, bucket }
     }
 
     /// As [`allows`].
@@ -135,13 +143,29 @@ impl<'a> Policies<'a> {
     /// As [`allows_delete`], with the access control list that counts for this object.
     #[must_use]
     pub fn allows_delete(&self, object: &ObjectRef, acl: Option<Acl>) -> bool {
-        self.permits_under(acl, &Permission { action: "s3:DeleteObject", target: Target::Object(object), listing: None })
+        let target = Target::Object(object);
+        self.permits_under(acl, &Permission { action: "s3:DeleteObject", oss_action: "oss:DeleteObject", target, listing: None })
     }
 
     /// As [`allows_source`].
     #[must_use]
     pub fn allows_source(&self, source: &ObjectRef) -> bool {
-        self.permits(&Permission { action: "s3:GetObject", target: Target::Object(source), listing: None })
+        self.permits(&Permission { action: "s3:GetObject", oss_action: "oss:GetObject", target: Target::Object(source), listing: None })
+    }
+
+    /// Whether the key may ask for temporary credentials: unless its policy denies `sts:AssumeRole`, because they can do no
+    /// more than the key itself. `role` is the resource name of what it assumes.
+    #[must_use]
+    pub fn allows_assume_role(&self, role: &str) -> bool {
+        match &self.key {
+            Policy::Absent => true,
+            Policy::Unreadable => false,
+            Policy::Present(document) => {
+                let context = |key: &str| self.context(None, key);
+                let account = self.grounds.caller.account();
+                document.judge(account, &["sts:assumerole".to_owned()], role, &context) != Verdict::Denied
+            }
+        }
     }
 
     fn permits(&self, permission: &Permission<'_>) -> bool {
@@ -149,6 +173,9 @@ impl<'a> Policies<'a> {
     }
 
     fn permits_under(&self, acl: Option<Acl>, permission: &Permission<'_>) -> bool {
+        if self.judge(&self.session, Verdict::Allowed, permission) != Verdict::Allowed {
+            return false;
+        }
         let account = self.grounds.caller.account();
         let by_key = match account {
             None => Verdict::Silent,
@@ -186,9 +213,9 @@ impl<'a> Policies<'a> {
             Policy::Absent => absent,
             Policy::Unreadable => Verdict::Denied,
             Policy::Present(document) => {
-                let action = permission.action.to_ascii_lowercase();
+                let actions = [permission.action, permission.oss_action].map(str::to_ascii_lowercase);
                 let context = |key: &str| self.context(permission.listing, key);
-                document.judge(self.grounds.caller.account(), &action, &permission.target.arn(), &context)
+                document.judge(self.grounds.caller.account(), &actions, &permission.target.arn(), &context)
             }
         }
     }

@@ -66,6 +66,7 @@ pub(super) fn decode(headers: &HeaderMap, target: ObjectRef, now: Timestamp) -> 
         storage_class: headers::storage_class(headers)?,
         acl: headers::object_acl(headers)?.flatten(),
         checksum_algorithm: None,
+        acl: headers::object_acl(headers)?.flatten(),
     })
 }
 

@@ -63,6 +63,7 @@ fn decodes_what_clients_ask_of_objects() {
         storage_class: None,
         acl: None,
         checksum_algorithm: None,
+        acl: None,
     };
     let range = |selection| Operation::GetObject(ReadObject { selection, ..whole("k") });
     let symlink = |target: &str| {
