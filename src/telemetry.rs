@@ -110,6 +110,10 @@ pub enum Metric {
     BlobReads,
     /// Blob files whose bytes were not those that were written.
     CorruptBlobs,
+    /// Objects that lifecycle rules deleted.
+    LifecycleDeletedObjects,
+    /// Uploads that lifecycle rules aborted.
+    LifecycleAbortedUploads,
 }
 
 enum Kind {
@@ -120,7 +124,7 @@ enum Kind {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Requests,
         Self::RequestDuration,
         Self::RequestsInFlight,
@@ -133,6 +137,8 @@ impl Metric {
         Self::Durability,
         Self::BlobReads,
         Self::CorruptBlobs,
+        Self::LifecycleDeletedObjects,
+        Self::LifecycleAbortedUploads,
     ];
 
     /// Its name.
@@ -171,6 +177,12 @@ impl Metric {
                 Kind::Counter,
                 "Reads that were broken off because the bytes on disk were not those written.",
             ),
+            Self::LifecycleDeletedObjects => {
+                ("partway_lifecycle_deleted_objects_total", Kind::Counter, "Objects that buckets' lifecycle rules deleted.")
+            }
+            Self::LifecycleAbortedUploads => {
+                ("partway_lifecycle_aborted_uploads_total", Kind::Counter, "Uploads that buckets' lifecycle rules aborted.")
+            }
         }
     }
 

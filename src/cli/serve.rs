@@ -12,8 +12,9 @@ use crate::{
     config::{Durability, RootKey, Settings},
     datadir::DataDir,
     model::{Account, KeyRecord, KeyStatus},
-    ops::Gateway,
-    server, telemetry,
+    ops::{Gateway, LifecycleReport},
+    server,
+    telemetry::{self, Metric},
 };
 use rustix::process::{Resource, getrlimit, setrlimit};
 use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
@@ -97,6 +98,7 @@ async fn serve(
         metrics_listener.as_ref().map(TcpListener::local_addr).transpose().map_err(|error| failed("the metrics socket", error))?;
 
     let (stop, stopped) = watch::channel(());
+    let expiry = tokio::spawn(expire(Arc::clone(&gateway), settings.lifecycle_interval, stopped.clone()));
     let reaper = tokio::spawn(reap(Arc::clone(&gateway), stopped));
     let operators = tokio::spawn(control.serve({
         let (gateway, access_key) = (Arc::clone(&gateway), root_key.access_key.clone());
@@ -118,6 +120,7 @@ async fn serve(
     let _ = operators.await;
     drop(stop);
     let rest = async {
+        let _ = expiry.await;
         let _ = reaper.await;
         gateway.drain().await;
     };
@@ -161,6 +164,28 @@ async fn reap(gateway: Arc<Gateway>, mut stopped: watch::Receiver<()>) {
             _ = stopped.changed() => return,
             () = tokio::time::sleep(pause) => {}
         }
+    }
+}
+
+/// Carries out lifecycle rules, a round at the start and one every `interval`, until `stopped`'s sender is gone. A round
+/// that is under way then is broken off; the next start begins another.
+async fn expire(gateway: Arc<Gateway>, interval: Duration, mut stopped: watch::Receiver<()>) {
+    let rounds = async {
+        loop {
+            match gateway.apply_lifecycle(gateway.now()).await {
+                Ok(LifecycleReport { deleted_objects, aborted_uploads }) => {
+                    telemetry::counter(Metric::LifecycleDeletedObjects, &[]).increment(deleted_objects);
+                    telemetry::counter(Metric::LifecycleAbortedUploads, &[]).increment(aborted_uploads);
+                }
+                Err(failure) => tracing::warn!(?failure, "cannot carry out lifecycle rules; the next round will try again"),
+            }
+            tokio::time::sleep(interval).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        _ = stopped.changed() => {}
+        () = rounds => {}
     }
 }
 

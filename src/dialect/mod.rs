@@ -15,6 +15,7 @@ pub mod error;
 pub mod oss;
 pub mod percent;
 pub mod s3;
+pub mod sts;
 pub mod xml;
 
 use self::{

@@ -56,10 +56,6 @@ pub(super) fn decode(headers: &HeaderMap, target: ObjectRef, now: Timestamp) -> 
     } else {
         Directive::Copy
     };
-    // A copy has its bucket's access control; one of its own is set by a request of its own.
-    if headers::object_acl(headers)?.flatten().is_some() {
-        return Err(error::not_implemented("x-oss-object-acl"));
-    }
     Ok(CopyObject {
         source,
         source_conditions: conditions::of_source(headers, now),
@@ -69,6 +65,7 @@ pub(super) fn decode(headers: &HeaderMap, target: ObjectRef, now: Timestamp) -> 
         tags,
         storage_class: headers::storage_class(headers)?,
         checksum_algorithm: None,
+        acl: headers::object_acl(headers)?.flatten(),
     })
 }
 

@@ -62,6 +62,7 @@ fn decodes_what_clients_ask_of_objects() {
         tags: Directive::Copy,
         storage_class: None,
         checksum_algorithm: None,
+        acl: None,
     };
     let range = |selection| Operation::GetObject(ReadObject { selection, ..whole("k") });
     let symlink = |target: &str| {
