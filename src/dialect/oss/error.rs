@@ -1,14 +1,14 @@
 //! An error as OSS words it: status, code, message, extra elements, number and headers (OSS API Reference,
 //! "Error responses").
 //!
-//! What the client is told is made here and in [`super::failure`]; what the log is told is not.
+//! What the client is told is made here and in [`super::failure`] and [`super::auth_error`]; what the log is told is not.
 
 use super::{
+    auth_error,
     failure::{self, Answer},
     response::{self, ReplyContext},
 };
 use crate::{
-    auth::AuthError,
     dialect::{
         address::Address,
         error::{ErrorCode, Rejection},
@@ -118,7 +118,7 @@ pub(super) fn precondition_failed(condition: impl Display) -> ErrorReply {
 #[must_use]
 pub fn encode_error(rejection: &Rejection, parts: &Parts, address: Option<&Address>, context: &ReplyContext<'_>) -> Response<Bytes> {
     match rejection {
-        Rejection::Auth(error) => refusal(&of_signature(error), &parts.method, context),
+        Rejection::Auth(error) => refusal(&auth_error::reply(error), &parts.method, context),
         Rejection::Decode(reply) => refusal(reply, &parts.method, context),
         Rejection::Failure(Failure::AccessDenied) => refusal(&denied(parts, address), &parts.method, context),
         Rejection::Failure(failure) => match failure::answer(failure) {
@@ -178,11 +178,6 @@ pub(super) fn document(reply: &ErrorReply, context: &ReplyContext<'_>) -> String
     })
 }
 
-/// The error for a signature that is not accepted.
-fn of_signature(_error: &AuthError) -> ErrorReply {
-    access_denied("The request's signature is not accepted.")
-}
-
 /// OSS words a denial by who was denied and what.
 fn denied(parts: &Parts, address: Option<&Address>) -> ErrorReply {
     let is_object = address.is_some_and(|address| address.key.is_some());
@@ -202,4 +197,27 @@ fn is_anonymous(parts: &Parts) -> bool {
     let query = parts.uri.query().unwrap_or_default();
     let in_query = query.split('&').any(|parameter| signs(parameter.split('=').next().unwrap_or_default()));
     !in_query && !parts.headers.contains_key(header::AUTHORIZATION) && parts.method != Method::POST
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::response::fixture::*, *};
+    use crate::auth::AuthError;
+
+    #[test]
+    fn a_signature_that_is_not_accepted_is_told_with_its_number() {
+        let error = AuthError::UnknownAccessKey("AK".to_owned());
+        let response = encode_error(&error.into(), &head("GET /bkt/k\nAuthorization: OSS AK:x"), None, &context());
+        assert_eq!((response.status().as_u16(), header(&response, "x-oss-ec")), (403, "0002-00000902"));
+        check("error_access_key", &response);
+    }
+
+    #[test]
+    fn a_reply_says_what_its_headers_have_to() {
+        let reply = method_not_allowed(&Method::DELETE, "SERVICE", "GET");
+        let response = refusal(&reply, &Method::DELETE, &context());
+        assert_eq!((response.status().as_u16(), header(&response, "allow")), (405, "GET"));
+        check("error_method_not_allowed", &response);
+        assert!(!response.headers().contains_key("x-oss-ec"));
+    }
 }

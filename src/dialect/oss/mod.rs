@@ -7,6 +7,7 @@
 
 mod action;
 mod address;
+mod auth_error;
 mod bucket;
 mod callback;
 mod conditions;
