@@ -1,7 +1,7 @@
 //! An error as OSS words it: status, code, message, extra elements, number and headers (OSS API Reference,
 //! "Error responses").
 //!
-//! What the client is told is made here and in [`super::failure`]; what the log is told is not.
+//! What the client is told is made here and in [`super::failure`] and [`super::auth_error`]; what the log is told is not.
 
 use super::{
     auth_error,
@@ -197,4 +197,27 @@ fn is_anonymous(parts: &Parts) -> bool {
     let query = parts.uri.query().unwrap_or_default();
     let in_query = query.split('&').any(|parameter| signs(parameter.split('=').next().unwrap_or_default()));
     !in_query && !parts.headers.contains_key(header::AUTHORIZATION) && parts.method != Method::POST
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::response::fixture::*, *};
+    use crate::auth::AuthError;
+
+    #[test]
+    fn a_signature_that_is_not_accepted_is_told_with_its_number() {
+        let error = AuthError::UnknownAccessKey("AK".to_owned());
+        let response = encode_error(&error.into(), &head("GET /bkt/k\nAuthorization: OSS AK:x"), None, &context());
+        assert_eq!((response.status().as_u16(), header(&response, "x-oss-ec")), (403, "0002-00000902"));
+        check("error_access_key", &response);
+    }
+
+    #[test]
+    fn a_reply_says_what_its_headers_have_to() {
+        let reply = method_not_allowed(&Method::DELETE, "SERVICE", "GET");
+        let response = refusal(&reply, &Method::DELETE, &context());
+        assert_eq!((response.status().as_u16(), header(&response, "allow")), (405, "GET"));
+        check("error_method_not_allowed", &response);
+        assert!(!response.headers().contains_key("x-oss-ec"));
+    }
 }

@@ -61,6 +61,7 @@ fn decodes_what_clients_ask_of_objects() {
         metadata: Directive::Copy,
         tags: Directive::Copy,
         storage_class: None,
+        acl: None,
         checksum_algorithm: None,
         acl: None,
     };
@@ -118,12 +119,14 @@ fn decodes_what_clients_ask_of_objects() {
         ("PUT /bkt/k\nx-oss-copy-source: bkt/a?versionId=null", "", Operation::CopyObject(copy("a"))),
         (
             "PUT /bkt/k\ncontent-type: text/plain\nx-oss-copy-source: /bkt/a\nx-oss-metadata-directive: REPLACE\n\
-             x-oss-tagging-directive: Replace\nx-oss-tagging: a=b\nx-oss-storage-class: Archive\nx-oss-copy-source-if-none-match: *",
+             x-oss-tagging-directive: Replace\nx-oss-tagging: a=b\nx-oss-storage-class: Archive\nx-oss-object-acl: public-read\n\
+             x-oss-copy-source-if-none-match: *",
             "",
             Operation::CopyObject(CopyObject {
                 metadata: Directive::Replace((plain.clone(), UserMetadata::default())),
                 tags: Directive::Replace(Tags(vec![("a".to_owned(), "b".to_owned())])),
                 storage_class: Some("Archive".to_owned()),
+                acl: Some(Acl::PublicRead),
                 source_conditions: ReadConditions { if_none_match: Some(ETagCondition::Any), ..ReadConditions::default() },
                 ..copy("a")
             }),
