@@ -61,7 +61,6 @@ fn decodes_what_clients_ask_of_objects() {
         metadata: Directive::Copy,
         tags: Directive::Copy,
         storage_class: None,
-        acl: None,
         checksum_algorithm: None,
         acl: None,
     };
