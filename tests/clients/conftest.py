@@ -4,6 +4,7 @@ import boto3
 import pytest
 
 import harness
+import oss_harness
 
 
 @pytest.fixture(scope="session")
@@ -37,9 +38,29 @@ def own_server(tmp_path):
 @pytest.fixture
 def bucket(request, server):
     """An empty bucket named after the test."""
-    name = request.node.name.replace("_", "-").replace("[", "-").replace("]", "").lower()[:60].strip("-")
+    name = bucket_name(request)
     s3_client(server).create_bucket(Bucket=name)
     return name
+
+
+@pytest.fixture
+def free_name(request):
+    """A bucket name after the test; the bucket is the test's to create."""
+    return bucket_name(request)
+
+
+@pytest.fixture(params=list(oss_harness.OSS2_AUTHS))
+def signature(request):
+    """Each version of signature that oss2 knows."""
+    return request.param
+
+
+@pytest.fixture
+def oss(server, free_name, signature):
+    """oss2's client of an empty bucket named after the test, CRC checks on as by default."""
+    bucket = oss_harness.oss2_bucket(server, free_name, signature)
+    bucket.create_bucket()
+    return bucket
 
 
 @pytest.fixture
@@ -60,6 +81,10 @@ def environment(server, tmp_path):
         "AWS_DEFAULT_REGION": harness.REGION,
         "AWS_REGION": harness.REGION,
     }
+
+
+def bucket_name(request):
+    return request.node.name.replace("_", "-").replace("[", "-").replace("]", "").lower()[:60].strip("-")
 
 
 def s3_client(server, **options):

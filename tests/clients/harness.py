@@ -74,6 +74,12 @@ class Server:
         with urllib.request.urlopen(f"{self.metrics_endpoint}/metrics", timeout=10) as answer:
             return answer.read().decode()
 
+    def counted(self, name, **labels):
+        """The sum of a metric's values over the lines that carry these labels."""
+        wanted = [f'{label}="{value}"' for label, value in labels.items()]
+        lines = [line for line in self.metrics().splitlines() if re.match(rf"{name}[{{ ]", line)]
+        return sum(float(line.split()[-1]) for line in lines if all(label in line for label in wanted))
+
     def complaints(self, count=20):
         """The last lines of its log that are not about ordinary requests."""
         lines = self.log.read_text(errors="replace").splitlines()
