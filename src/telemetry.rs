@@ -110,6 +110,10 @@ pub enum Metric {
     BlobReads,
     /// Blob files whose bytes were not those that were written.
     CorruptBlobs,
+    /// Objects that lifecycle rules deleted.
+    LifecycleDeletedObjects,
+    /// Uploads that lifecycle rules aborted.
+    LifecycleAbortedUploads,
     /// Attempts to tell applications of uploads, by outcome.
     CallbackAttempts,
     /// Callbacks that failed and are not tried again.
@@ -126,7 +130,7 @@ enum Kind {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Requests,
         Self::RequestDuration,
         Self::RequestsInFlight,
@@ -139,6 +143,8 @@ impl Metric {
         Self::Durability,
         Self::BlobReads,
         Self::CorruptBlobs,
+        Self::LifecycleDeletedObjects,
+        Self::LifecycleAbortedUploads,
         Self::CallbackAttempts,
         Self::CallbacksGivenUp,
         Self::CallbacksDue,
@@ -180,6 +186,12 @@ impl Metric {
                 Kind::Counter,
                 "Reads that were broken off because the bytes on disk were not those written.",
             ),
+            Self::LifecycleDeletedObjects => {
+                ("partway_lifecycle_deleted_objects_total", Kind::Counter, "Objects that buckets' lifecycle rules deleted.")
+            }
+            Self::LifecycleAbortedUploads => {
+                ("partway_lifecycle_aborted_uploads_total", Kind::Counter, "Uploads that buckets' lifecycle rules aborted.")
+            }
             Self::CallbackAttempts => {
                 ("partway_callback_attempts_total", Kind::Counter, "Attempts to tell applications of uploads, by outcome.")
             }

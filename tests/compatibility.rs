@@ -1,8 +1,13 @@
 //! Keeps `docs/compatibility.md` honest: its tables are compared with the code, and what they call refused is asked of the
-//! running server.
+//! running server or, for OSS, of the dialect.
 
 mod support;
 
+use bytes::Bytes;
+use partway::{
+    dialect::{Dialect, address::Hosts, error::ErrorReply, oss::Oss},
+    model::{Caller, Limits, Timestamp},
+};
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
@@ -12,6 +17,7 @@ use support::{ACCESS_KEY, Server};
 const DOCUMENT: &str = include_str!("../docs/compatibility.md");
 const CONFIGURATION: &str = include_str!("../docs/configuration.md");
 const ROUTER: &str = include_str!("../src/dialect/s3/route.rs");
+const OSS_ROUTER: &str = include_str!("../src/dialect/oss/route.rs");
 const OPERATIONS: &str = include_str!("../src/model/operation.rs");
 
 /// The cells of a table's rows, between `<!-- name -->` and `<!-- end of name -->`.
@@ -36,6 +42,7 @@ fn quoted(text: &str) -> Vec<&str> {
 }
 
 /// An operation as the document has it.
+#[derive(Clone)]
 struct Row {
     name: &'static str,
     method: &'static str,
@@ -53,11 +60,14 @@ impl Row {
         let (path, query) = self.target.split_once('?').unwrap_or((self.target, ""));
         let table = if path == "/bucket/key" { "OF_OBJECTS" } else { "OF_BUCKETS" };
         let mut names = query.split('&').map(|parameter| parameter.split('=').next().unwrap_or_default());
-        (table, names.rfind(|name| !["partNumber", "list-type", "select-type"].contains(name)).unwrap_or_default(), self.method)
+        (table, names.rfind(|name| !BESIDE_SUB_RESOURCES.contains(name)).unwrap_or_default(), self.method)
     }
 }
 
-fn operations() -> Vec<Row> {
+/// Parameters of the tables' requests that name no sub-resource.
+const BESIDE_SUB_RESOURCES: [&str; 4] = ["partNumber", "list-type", "select-type", "position"];
+
+fn operations(name: &str) -> Vec<Row> {
     let read = |cells: Vec<&'static str>| {
         let (method, target) = cells[1].trim_matches('`').split_once(' ').expect("a method and a target");
         let row = Row { name: cells[0], method, target, answer: cells[2] };
@@ -65,7 +75,7 @@ fn operations() -> Vec<Row> {
         assert!(row.answer != "differs" || !cells[3].is_empty(), "{} does not say how it differs", row.name);
         row
     };
-    table("operations").into_iter().map(read).collect()
+    table(name).into_iter().map(read).collect()
 }
 
 /// The lines of `text` from one that contains `begin` to one that is `end`, both left out.
@@ -82,7 +92,8 @@ fn literals(line: &str) -> impl Iterator<Item = &str> {
 
 #[test]
 fn every_operation_of_the_code_is_said_to_be_there() {
-    let there: BTreeSet<&str> = operations().iter().filter(|row| !row.is_refused()).map(|row| row.name).collect();
+    let rows = ["operations", "oss operations"].map(operations).concat();
+    let there: BTreeSet<&str> = rows.iter().filter(|row| !row.is_refused()).map(|row| row.name).collect();
     let variants = between(OPERATIONS, "pub enum Operation {", "}").filter(|line| !line.starts_with('/'));
     let names: Vec<&str> = variants.filter_map(|line| line.split_once('(')).map(|(name, _)| name).collect();
     assert!(names.len() > 30, "{names:?}");
@@ -92,22 +103,88 @@ fn every_operation_of_the_code_is_said_to_be_there() {
 }
 
 #[test]
-fn the_table_of_operations_and_the_router_agree() {
-    let mut routed = BTreeSet::new();
-    for table in ["OF_BUCKETS", "OF_OBJECTS"] {
-        for line in between(ROUTER, &format!("const {table}:"), "];") {
-            let [sub_resource, method] = literals(line).collect::<Vec<_>>()[..] else { panic!("{line}") };
-            routed.insert((table, sub_resource, method));
+fn the_tables_of_operations_and_the_routers_agree() {
+    for (name, router) in [("operations", ROUTER), ("oss operations", OSS_ROUTER)] {
+        let mut routed = BTreeSet::new();
+        for table in ["OF_BUCKETS", "OF_OBJECTS"] {
+            for line in between(router, &format!("const {table}:"), "];") {
+                let [sub_resource, method] = literals(line).collect::<Vec<_>>()[..] else { panic!("{line}") };
+                routed.insert((table, sub_resource, method));
+            }
+        }
+        let rows = operations(name);
+        let of_paths = |row: &&Row| row.target.starts_with("/bucket") && row.method != "OPTIONS";
+        let there: BTreeSet<_> = rows.iter().filter(of_paths).filter(|row| !row.is_refused()).map(Row::route).collect();
+        assert_eq!(there, routed, "{name}");
+        let said: BTreeSet<_> = rows.iter().map(|row| row.route().1).collect();
+        for sub_resource in between(router, "const SUB_RESOURCES:", "];").flat_map(literals) {
+            assert!(said.contains(sub_resource), "{name}: none has the sub-resource {sub_resource}");
         }
     }
-    let rows = operations();
-    let of_paths = |row: &&Row| row.target.starts_with("/bucket") && row.method != "OPTIONS";
-    let there: BTreeSet<_> = rows.iter().filter(of_paths).filter(|row| !row.is_refused()).map(Row::route).collect();
-    assert_eq!(there, routed);
-    let said: BTreeSet<_> = rows.iter().map(|row| row.route().1).collect();
-    for sub_resource in between(ROUTER, "const SUB_RESOURCES:", "];").flat_map(literals) {
-        assert!(said.contains(sub_resource), "no operation has the sub-resource {sub_resource}");
+}
+
+/// What the OSS dialect makes of a request without a signature and without a document.
+fn ask_oss(method: &str, target: &str, headers: &[&str]) -> Result<(), ErrorReply> {
+    let mut request = http::Request::builder().method(method).uri(target).header("host", "127.0.0.1:9000").header("content-length", "0");
+    for name in headers {
+        request = request.header(*name, "x");
     }
+    let (parts, ()) = request.body(()).expect("a request").into_parts();
+    let dialect = Oss { limits: Limits::OSS };
+    let addresses = dialect.addresses(&parts, &Hosts::default())?;
+    let route = dialect.route(&parts, &addresses[0])?;
+    route.decode(&parts, &Bytes::new(), &Caller::Anonymous, Timestamp::from_secs(1_768_465_800)).map(drop)
+}
+
+fn refused_by_oss(method: &str, target: &str, headers: &[&str]) -> Option<(u16, String)> {
+    ask_oss(method, target, headers).err().map(|error| (error.status.as_u16(), error.code.to_owned()))
+}
+
+#[test]
+fn operations_of_oss_are_answered_as_the_table_says() {
+    let mut wrong = Vec::new();
+    for row in operations("oss operations").into_iter().filter(|row| row.method != "OPTIONS") {
+        let answered = refused_by_oss(row.method, row.target, &[]);
+        let is_as_said = if row.is_refused() {
+            answered == Some(refusal(row.answer))
+        } else {
+            !answered.as_ref().is_some_and(|(status, code)| *status == 405 || code == "NotImplemented")
+        };
+        if !is_as_said {
+            wrong.push(format!("{}: {answered:?}", row.name));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn headers_and_parameters_of_oss_are_refused_as_the_tables_say() {
+    let mut count = 0;
+    for name in ["oss headers", "oss parameters"] {
+        for cells in table(name) {
+            let [names, answer, note] = cells[..] else { panic!("{cells:?}") };
+            assert!(["works", "differs", "ignored"].contains(&answer) || answer.starts_with("refused: "), "{names}: {answer}");
+            assert!(answer != "differs" || !note.is_empty(), "{names} does not say how it differs");
+            if !answer.starts_with("refused: ") {
+                continue;
+            }
+            for each in quoted(names) {
+                let answered = match name {
+                    "oss headers" => refused_by_oss("PUT", "/bucket/key", &[each]),
+                    _ => refused_by_oss("GET", &format!("/bucket/key?{each}=x"), &[]),
+                };
+                assert_eq!(answered, Some(refusal(answer)), "{each}");
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 20, "only {count} were asked for");
+}
+
+#[test]
+fn every_header_and_parameter_of_oss_is_mentioned() {
+    let (_, section) = DOCUMENT.split_once("# Compatibility with Aliyun OSS").expect("there is a part about OSS");
+    every_literal_is_mentioned("src/dialect/oss", &["x-oss-", "response-"], &section.to_ascii_lowercase());
 }
 
 /// Asks without a signature: what is refused by name is refused before anybody looks at who asks.
@@ -139,7 +216,7 @@ fn refusal(answer: &str) -> (u16, String) {
 #[test]
 fn operations_are_answered_as_the_table_says() {
     let server = Server::start();
-    for row in operations() {
+    for row in operations("operations") {
         // The one access control list that may be put, so that putting it is not refused.
         let mut headers = "X-Amz-Acl: private\r\n".to_owned();
         if row.name == "ListDirectoryBuckets" {
@@ -177,23 +254,27 @@ fn headers_are_refused_as_the_table_says() {
 
 #[test]
 fn every_header_and_parameter_the_dialect_reads_is_mentioned() {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/dialect/s3");
+    every_literal_is_mentioned("src/dialect/s3", &["x-amz-", "response-"], &DOCUMENT.to_ascii_lowercase());
+    for sub in ["prefix", "delimiter", "marker", "max-keys", "start-after", "fetch-owner", "encoding-type", "upload-id-marker"] {
+        assert!(table("parameters").iter().any(|cells| quoted(cells[0]).contains(&sub)), "{sub}");
+    }
+}
+
+/// Looks for the names in a dialect's code that begin so.
+fn every_literal_is_mentioned(directory: &str, begins: &[&str], mentioned: &str) {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
     let files = std::fs::read_dir(directory).expect("the dialect is there").map(|entry| entry.expect("an entry").path());
     let files: Vec<PathBuf> = files.filter(|path| path.is_file()).collect();
     assert!(files.len() > 20);
-    let mentioned = DOCUMENT.to_ascii_lowercase();
     for file in files {
         let text = std::fs::read_to_string(&file).expect("source is text");
         let code = text.split("#[cfg(test)]").next().unwrap_or_default();
         for literal in code.lines().filter(|line| !line.trim_start().starts_with("//")).flat_map(literals) {
             let name: String = literal.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
-            if name.starts_with("x-amz-") || name.starts_with("response-") {
+            if begins.iter().any(|begin| name.starts_with(begin)) {
                 assert!(mentioned.contains(&name), "{name} of {}", file.display());
             }
         }
-    }
-    for sub in ["prefix", "delimiter", "marker", "max-keys", "start-after", "fetch-owner", "encoding-type", "upload-id-marker"] {
-        assert!(table("parameters").iter().any(|cells| quoted(cells[0]).contains(&sub)), "{sub}");
     }
 }
 
@@ -240,7 +321,7 @@ fn value_of_setting(name: &str) -> Option<u64> {
 
 #[test]
 fn limits_are_those_of_the_code() {
-    for cells in table("limits") {
+    for cells in ["limits", "oss limits"].map(table).concat() {
         let found = match quoted(cells[2])[..] {
             [setting] => value_of_setting(setting),
             [file, name] => value_in_code(file, name),

@@ -25,6 +25,8 @@ pub mod s3;
 pub mod sign;
 mod sigv2;
 mod sigv4;
+pub mod sts;
+pub mod sts_request;
 
 pub use claim::{Addressed, Claim, SignedClaim};
 
@@ -112,6 +114,11 @@ pub enum AuthError {
     UnknownAccessKey(String),
     /// A security token we did not issue: S3 400 InvalidToken, OSS 403 InvalidSecurityToken.
     InvalidToken,
+    /// A security token of ours that is past its time: S3 400 ExpiredToken, OSS 403 SecurityTokenExpired.
+    TokenExpired,
+    /// A security token of ours that came with another access key: S3 400 InvalidToken, OSS 403
+    /// AccessKeyIdAndSecurityTokenNotMatch.
+    TokenMismatch,
     /// A security token in a header and in the query: OSS 400 InvalidArgument.
     TokenRepeated,
     /// A signed URL whose security token came in a header: OSS 400 InvalidRequest.

@@ -3,7 +3,8 @@
 //!
 //! - A signature covers the method, the path, the whole query, the signed headers and the payload word. Every `x-amz-*`
 //!   header that is present must be among the signed ones, so that nobody can add one that we would act on.
-//! - Any region is accepted: the key is derived for the one in the scope. The service must be `s3`.
+//! - Any region is accepted: the key is derived for the one in the scope. The service must be the one
+//!   that the endpoint is of: `s3`, or `sts` where temporary credentials are issued.
 
 use super::{
     AuthError, CLOCK_SKEW_MAX_MS, Payload, Verified,
@@ -15,7 +16,7 @@ use super::{
 use crate::model::Timestamp;
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, header, request::Parts};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 use std::fmt;
 use subtle::ConstantTimeEq;
 
@@ -44,6 +45,11 @@ impl fmt::Display for Scope {
 impl Scope {
     /// Reads `<access key>/<yyyyMMdd>/<region>/s3/aws4_request`; the error is AWS's message. The key may hold slashes.
     pub(super) fn parse_credential(credential: &str) -> Result<(String, Self), String> {
+        Self::parse_credential_for(credential, "s3")
+    }
+
+    /// As [`Self::parse_credential`], for the endpoint of another service.
+    fn parse_credential_for(credential: &str, endpoint: &str) -> Result<(String, Self), String> {
         let malformed = || r#"the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request"."#.to_owned();
         let mut fields = credential.rsplitn(5, '/');
         let mut next = || fields.next().ok_or_else(malformed);
@@ -54,8 +60,8 @@ impl Scope {
         if date.len() != 8 || !date.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(format!(r#"incorrect date format "{date}". This date in the credential must be in the format "yyyyMMdd"."#));
         }
-        if service != "s3" {
-            return Err(format!(r#"incorrect service "{service}". This endpoint belongs to "s3"."#));
+        if service != endpoint {
+            return Err(format!(r#"incorrect service "{service}". This endpoint belongs to "{endpoint}"."#));
         }
         if terminal != "aws4_request" {
             return Err(format!(r#"incorrect terminal "{terminal}". This endpoint uses "aws4_request"."#));
@@ -94,6 +100,7 @@ impl SigningKey {
     }
 }
 
+/// The code of a message under a key of any length.
 pub(super) fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
     mac.update(message);
@@ -134,6 +141,21 @@ enum Place {
 impl V4Claim {
     /// Reads what follows `AWS4-HMAC-SHA256 ` in the Authorization header. Returns the access key with it.
     pub(super) fn from_header(parts: &Parts, components: &str) -> Result<(String, Self), AuthError> {
+        Self::from_header_for("s3", parts, components, None)
+    }
+
+    /// As [`Self::from_header`], for a request to STS. Its document is short and known, and is what the signature covers:
+    /// no word of the head can stand in for it.
+    pub(super) fn from_header_of_sts(parts: &Parts, components: &str, document: &[u8]) -> Result<(String, Self), AuthError> {
+        Self::from_header_for("sts", parts, components, Some(hex::encode(Sha256::digest(document))))
+    }
+
+    fn from_header_for(
+        service: &str,
+        parts: &Parts,
+        components: &str,
+        document_sha256: Option<String>,
+    ) -> Result<(String, Self), AuthError> {
         let malformed = |detail: &str| AuthError::HeaderMalformed(format!("The authorization header is malformed; {detail}"));
         let (mut credential, mut signed_headers, mut signature) = (None, None, None);
         for component in components.split(',').map(str::trim).filter(|component| !component.is_empty()) {
@@ -151,7 +173,7 @@ impl V4Claim {
         let credential = credential.ok_or_else(|| malformed("missing Credential."))?;
         let signed_headers = signed_headers.ok_or_else(|| malformed("missing SignedHeaders."))?;
         let signature = signature.ok_or_else(|| malformed("missing Signature."))?;
-        let (access_key, scope) = Scope::parse_credential(credential).map_err(|detail| malformed(&detail))?;
+        let (access_key, scope) = Scope::parse_credential_for(credential, service).map_err(|detail| malformed(&detail))?;
         let signed_headers =
             parse_signed_headers(signed_headers).ok_or_else(|| malformed("the authorization component \"SignedHeaders\" is malformed."))?;
 
@@ -161,11 +183,12 @@ impl V4Claim {
         if !date.starts_with(&scope.date) {
             return Err(malformed("Invalid credential date. Date is not the same as X-Amz-Date."));
         }
-        let payload_word = match parts.headers.get("x-amz-content-sha256") {
-            Some(word) => word.to_str().unwrap_or_default().trim().to_owned(),
+        let payload_word = match (document_sha256, parts.headers.get("x-amz-content-sha256")) {
+            (Some(sha256), _) => sha256,
+            (None, Some(word)) => word.to_str().unwrap_or_default().trim().to_owned(),
             // The signature covers the body's hash, which is known before the body only when there is none.
-            None if !announces_body(&parts.headers) => EMPTY_SHA256.to_owned(),
-            None => {
+            (None, None) if !announces_body(&parts.headers) => EMPTY_SHA256.to_owned(),
+            (None, None) => {
                 return Err(AuthError::PayloadHashInvalid("Missing required header for this request: x-amz-content-sha256".to_owned()));
             }
         };
@@ -289,7 +312,7 @@ pub(super) fn check_skew(time: Timestamp, written: &str, now: Timestamp) -> Resu
 }
 
 /// `None` unless it is a list of different, non-empty names that a request could have.
-fn parse_signed_headers(list: &str) -> Option<Vec<String>> {
+pub(super) fn parse_signed_headers(list: &str) -> Option<Vec<String>> {
     let names: Vec<&str> = list.split(';').take(SIGNED_HEADERS_COUNT_MAX + 1).collect();
     let repeats = names.iter().enumerate().any(|(index, name)| names[..index].contains(name));
     let legal = names.len() <= SIGNED_HEADERS_COUNT_MAX && !repeats && names.iter().all(|name| !name.is_empty());

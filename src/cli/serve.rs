@@ -13,8 +13,9 @@ use crate::{
     datadir::{DataDir, DataDirError},
     events::{Outbox, Signer},
     model::{Account, KeyRecord, KeyStatus},
-    ops::Gateway,
-    server, telemetry,
+    ops::{Gateway, LifecycleReport},
+    server,
+    telemetry::{self, Metric},
 };
 use rustix::process::{Resource, getrlimit, setrlimit};
 use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
@@ -101,6 +102,7 @@ async fn serve(
         metrics_listener.as_ref().map(TcpListener::local_addr).transpose().map_err(|error| failed("the metrics socket", error))?;
 
     let (stop, stopped) = watch::channel(());
+    let expiry = tokio::spawn(expire(Arc::clone(&gateway), settings.lifecycle_interval, stopped.clone()));
     let reaper = tokio::spawn(reap(Arc::clone(&gateway), stopped.clone()));
     let teller = tokio::spawn(Arc::clone(&outbox).run(stopped));
     let operators = tokio::spawn(control.serve({
@@ -126,6 +128,7 @@ async fn serve(
     let _ = operators.await;
     drop(stop);
     let rest = async {
+        let _ = expiry.await;
         let _ = reaper.await;
         let _ = teller.await;
         outbox.drain().await;
@@ -177,6 +180,28 @@ async fn reap(gateway: Arc<Gateway>, mut stopped: watch::Receiver<()>) {
             _ = stopped.changed() => return,
             () = tokio::time::sleep(pause) => {}
         }
+    }
+}
+
+/// Carries out lifecycle rules, a round at the start and one every `interval`, until `stopped`'s sender is gone. A round
+/// that is under way then is broken off; the next start begins another.
+async fn expire(gateway: Arc<Gateway>, interval: Duration, mut stopped: watch::Receiver<()>) {
+    let rounds = async {
+        loop {
+            match gateway.apply_lifecycle(gateway.now()).await {
+                Ok(LifecycleReport { deleted_objects, aborted_uploads }) => {
+                    telemetry::counter(Metric::LifecycleDeletedObjects, &[]).increment(deleted_objects);
+                    telemetry::counter(Metric::LifecycleAbortedUploads, &[]).increment(aborted_uploads);
+                }
+                Err(failure) => tracing::warn!(?failure, "cannot carry out lifecycle rules; the next round will try again"),
+            }
+            tokio::time::sleep(interval).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        _ = stopped.changed() => {}
+        () = rounds => {}
     }
 }
 

@@ -94,6 +94,8 @@ pub struct Settings {
     pub body_timeout: Duration,
     /// How long requests in flight may go on after the stop signal.
     pub drain_deadline: Duration,
+    /// How long to wait between two rounds of lifecycle rules.
+    pub lifecycle_interval: Duration,
 }
 
 impl Settings {
@@ -152,6 +154,7 @@ impl Settings {
             head_timeout: read.duration("head-timeout"),
             body_timeout: read.duration("body-timeout"),
             drain_deadline: read.duration("drain-deadline"),
+            lifecycle_interval: read.duration("lifecycle-interval"),
         })
     }
 

@@ -12,8 +12,10 @@ pub mod address;
 pub mod date;
 pub mod detect;
 pub mod error;
+pub mod oss;
 pub mod percent;
 pub mod s3;
+pub mod sts;
 pub mod xml;
 
 use self::{

@@ -7,7 +7,7 @@ use std::fmt;
 /// their count (S3 API Reference, "CompleteMultipartUpload").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ETag {
-    /// MD5 of the content.
+    /// MD5 of the content; of an object that was appended to, and of a symbolic link, an MD5 that changes with it.
     Whole([u8; 16]),
     /// MD5 of the concatenated binary MD5s of the parts.
     Multipart {

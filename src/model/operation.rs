@@ -251,6 +251,8 @@ pub struct CopyObject {
     pub tags: Directive<Tags>,
     /// Storage class of the copy (never taken from the source).
     pub storage_class: Option<String>,
+    /// The copy's own access control list (never taken from the source).
+    pub acl: Option<Acl>,
     /// x-amz-checksum-algorithm: compute this one for the copy.
     pub checksum_algorithm: Option<ChecksumAlgorithm>,
 }

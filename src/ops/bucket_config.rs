@@ -1,4 +1,4 @@
-//! What a bucket is configured with: CORS, policy, tags, and what cannot be configured yet.
+//! What a bucket is configured with: CORS, policy, tags, lifecycle and referer rules, and what cannot be configured yet.
 
 use super::{
     Gateway,
@@ -61,6 +61,30 @@ impl Gateway {
         self.update_bucket(operation, |record| record.tags = None).await
     }
 
+    pub(super) async fn get_bucket_lifecycle(&self, operation: &Bucket) -> Result<Outcome, Failure> {
+        let rules = self.load_bucket(operation).await?.record.lifecycle;
+        rules.map(Outcome::Lifecycle).ok_or_else(|| Failure::NoSuchLifecycle(operation.clone()))
+    }
+
+    pub(super) async fn put_bucket_lifecycle(&self, operation: &Bucket, rules: &LifecycleConfiguration) -> Result<Outcome, Failure> {
+        self.update_bucket(operation, |record| record.lifecycle = Some(rules.clone())).await
+    }
+
+    pub(super) async fn delete_bucket_lifecycle(&self, operation: &Bucket) -> Result<Outcome, Failure> {
+        self.update_bucket(operation, |record| record.lifecycle = None).await
+    }
+
+    /// A bucket without rules has those that let everybody in.
+    pub(super) async fn get_bucket_referer(&self, operation: &Bucket) -> Result<Outcome, Failure> {
+        Ok(Outcome::Referer(self.load_bucket(operation).await?.record.referer.unwrap_or_default()))
+    }
+
+    /// Rules that let everybody in are none: how OSS clients delete them.
+    pub(super) async fn put_bucket_referer(&self, operation: &Bucket, rules: &RefererConfiguration) -> Result<Outcome, Failure> {
+        let rules = Some(rules.clone()).filter(|rules| *rules != RefererConfiguration::default());
+        self.update_bucket(operation, |record| record.referer = rules.clone()).await
+    }
+
     /// Sets whether callbacks of uploads to this bucket that failed are tried again. Operators decide it, clients do not.
     ///
     /// # Errors
@@ -81,7 +105,11 @@ impl Gateway {
 
     /// Changes a bucket's record as it is at the moment of the commit, so that two changes of different things at
     /// once both last.
-    async fn update_bucket(&self, bucket: &Bucket, change: impl Fn(&mut BucketRecord) + Send + Sync) -> Result<Outcome, Failure> {
+    pub(super) async fn update_bucket(
+        &self,
+        bucket: &Bucket,
+        change: impl Fn(&mut BucketRecord) + Send + Sync,
+    ) -> Result<Outcome, Failure> {
         for _ in 0..COMMIT_TRIES_MAX {
             let LoadedBucket { record, unchanged } = self.load_bucket(bucket).await?;
             let mut changed = record.clone();
@@ -138,6 +166,46 @@ mod tests {
             fixture.execute(Operation::PutBucketTagging(bucket("photos"), tags())).await.unwrap();
             assert_eq!(fixture.execute(empty).await, Ok(Outcome::Done));
             assert_eq!(get().await, absent);
+        }
+    }
+
+    #[tokio::test]
+    async fn lifecycle_rules_are_kept_until_deleted() {
+        let fixture = Fixture::new();
+        fixture.put_bucket("photos").await;
+        let absent = Err(Failure::NoSuchLifecycle(bucket("photos")));
+        let get = || fixture.execute(Operation::GetBucketLifecycle(bucket("photos")));
+        assert_eq!(get().await, absent);
+        let rules = LifecycleConfiguration { rules: vec![LifecycleRule { expiration: Some(Expiry::Days(1)), ..LifecycleRule::default() }] };
+        assert_eq!(fixture.execute(Operation::PutBucketLifecycle(bucket("photos"), rules.clone())).await, Ok(Outcome::Done));
+        assert_eq!(get().await, Ok(Outcome::Lifecycle(rules)));
+        assert_eq!(fixture.execute(Operation::DeleteBucketLifecycle(bucket("photos"))).await, Ok(Outcome::Done));
+        assert_eq!(get().await, absent);
+    }
+
+    #[tokio::test]
+    async fn referer_rules_let_everybody_in_until_set() {
+        let fixture = Fixture::new();
+        fixture.put_bucket("photos").await;
+        let get = || fixture.execute(Operation::GetBucketReferer(bucket("photos")));
+        let rules = RefererConfiguration { allowed: vec!["http://a".to_owned()], ..RefererConfiguration::default() };
+        for rules in [RefererConfiguration::default(), rules, RefererConfiguration::default()] {
+            assert_eq!(fixture.execute(Operation::PutBucketReferer(bucket("photos"), rules.clone())).await, Ok(Outcome::Done));
+            assert_eq!(get().await, Ok(Outcome::Referer(rules)));
+        }
+        assert_eq!(fixture.gateway.load_bucket(&bucket("photos")).await.unwrap().record, bucket_record("photos"));
+    }
+
+    #[tokio::test]
+    async fn an_operator_decides_whether_callbacks_are_tried_again() {
+        let fixture = Fixture::new();
+        let photos = bucket("photos");
+        assert_eq!(fixture.gateway.set_retries_callbacks(&photos, false).await, Err(Failure::NoSuchBucket(photos.clone())));
+        fixture.put_bucket("photos").await;
+        for retries in [false, true] {
+            fixture.gateway.set_retries_callbacks(&photos, retries).await.unwrap();
+            let record = fixture.gateway.load_bucket(&photos).await.unwrap().record;
+            assert_eq!(record, BucketRecord { retries_callbacks: retries, ..bucket_record("photos") });
         }
     }
 

@@ -1,4 +1,4 @@
-//! Buckets: list, create, head, delete, location, versioning, ACL.
+//! Buckets: list, create, head, delete, location, versioning.
 
 use super::{
     Gateway,
@@ -111,6 +111,10 @@ impl Gateway {
         Err(Failure::SlowDown)
     }
 
+    pub(super) async fn get_bucket_info(&self, operation: &Bucket) -> Result<Outcome, Failure> {
+        Ok(Outcome::GetBucketInfo(info(operation, self.load_bucket(operation).await?.record)))
+    }
+
     pub(super) async fn get_bucket_location(&self, operation: &Bucket) -> Result<Outcome, Failure> {
         Ok(Outcome::GetBucketLocation(info(operation, self.load_bucket(operation).await?.record)))
     }
@@ -118,11 +122,6 @@ impl Gateway {
     pub(super) async fn get_bucket_versioning(&self, operation: &Bucket) -> Result<Outcome, Failure> {
         self.load_bucket(operation).await?;
         Ok(Outcome::GetBucketVersioning)
-    }
-
-    pub(super) async fn get_bucket_acl(&self, operation: &Bucket) -> Result<Outcome, Failure> {
-        let BucketRecord { owner, acl, .. } = self.load_bucket(operation).await?.record;
-        Ok(Outcome::Acl { owner, acl: Some(acl) })
     }
 
     /// Adds to a commit that an upload ends as by an abort, if it is still open.
@@ -208,6 +207,8 @@ mod tests {
         };
         let head = fixture.execute(Operation::HeadBucket(bucket("photos"))).await;
         assert_eq!(head, Ok(Outcome::HeadBucket(expected.clone())));
+        let told = fixture.execute(Operation::GetBucketInfo(bucket("photos"))).await;
+        assert_eq!(told, Ok(Outcome::GetBucketInfo(expected.clone())));
         let location = fixture.execute(Operation::GetBucketLocation(bucket("photos"))).await;
         assert_eq!(location, Ok(Outcome::GetBucketLocation(expected.clone())));
         let acl = fixture.execute(Operation::GetBucketAcl(bucket("photos"))).await;

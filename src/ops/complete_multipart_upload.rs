@@ -71,7 +71,7 @@ impl Gateway {
             let completed = CompletedRecord {
                 bucket: bucket.record.id,
                 key: key.clone(),
-                list_digest: list_digest(&operation.parts),
+                list_digest: list_digest(operation),
                 etag: object.etag,
                 size: object.size,
                 checksum: object.checksum.clone(),
@@ -100,18 +100,28 @@ impl Gateway {
         let same = operation.refusal.is_none()
             && completed.bucket == bucket.record.id
             && completed.key == operation.object.key
-            && completed.list_digest == list_digest(&operation.parts);
+            && completed.list_digest == list_digest(operation);
         if same && limits.complete_is_replayable { Ok(outcome(completed, None)) } else { Err(gone()) }
     }
 
     /// Looks at the parts and works out the object they make.
     async fn assemble(&self, operation: &CompleteMultipartUpload, limits: &Limits, upload: &LoadedUpload) -> Result<Assembled, Failure> {
         let upload_id = operation.upload_id;
-        let list = PartList::new(operation.parts.clone()).map_err(|error| match error {
-            PartListError::Empty => Failure::NoParts,
-            PartListError::OutOfOrder => Failure::PartsOutOfOrder { upload_id },
-        })?;
-        let uploaded = self.newest_listed(upload_id, &list).await?;
+        let check = |parts| {
+            PartList::new(parts).map_err(|error| match error {
+                PartListError::Empty => Failure::NoParts,
+                PartListError::OutOfOrder => Failure::PartsOutOfOrder { upload_id },
+            })
+        };
+        let (list, uploaded) = if operation.takes_all_parts {
+            let uploaded = self.newest(upload_id, |_| true).await?;
+            (check(all_of(&uploaded, upload))?, uploaded)
+        } else {
+            let list = check(operation.parts.clone())?;
+            let is_listed = |number| list.parts().binary_search_by_key(&number, |part| part.number).is_ok();
+            let uploaded = self.newest(upload_id, is_listed).await?;
+            (list, uploaded)
+        };
         let demand = Demand {
             upload_id,
             declared: upload.record.checksum,
@@ -127,14 +137,18 @@ impl Gateway {
         })?
     }
 
-    /// The newest revision of each listed part that has one.
-    async fn newest_listed(&self, upload: UploadId, list: &PartList) -> Result<BTreeMap<PartNumber, UploadedPart>, Failure> {
+    /// The newest revision of each part that is wanted and has one.
+    async fn newest(
+        &self,
+        upload: UploadId,
+        is_wanted: impl Fn(PartNumber) -> bool + Send,
+    ) -> Result<BTreeMap<PartNumber, UploadedPart>, Failure> {
         let mut newest = BTreeMap::new();
         let mut pages = Pages::new(keys::parts(&upload));
         while let Some(page) = pages.next(self).await? {
             for (row, value) in &page {
                 let Some((_, number, revision)) = keys::part_of(row) else { continue };
-                if list.parts().binary_search_by_key(&number, |part| part.number).is_ok() {
+                if is_wanted(number) {
                     // Revisions ascend, so the last one of a number stays.
                     let record: PartRecord = decode(value)?;
                     newest.insert(number, UploadedPart { revision, record });
@@ -158,10 +172,24 @@ fn outcome(completed: CompletedRecord, event: Option<EventId>) -> Outcome {
     Outcome::CompleteMultipartUpload { etag, checksum, size, crc64_ecma, event }
 }
 
-/// SHA-256 of a list: two requests with the same digest ask for the same object.
-fn list_digest(parts: &[CompletedPart]) -> [u8; 32] {
+/// The list that names every part there is. Part checksums are named where the object's is made of them.
+fn all_of(uploaded: &BTreeMap<PartNumber, UploadedPart>, upload: &LoadedUpload) -> Vec<CompletedPart> {
+    let is_composite = matches!(upload.record.checksum, Some((_, ChecksumType::Composite)));
+    let line = |(&number, part): (&PartNumber, &UploadedPart)| CompletedPart {
+        number,
+        etag: ETag::Whole(part.record.md5),
+        checksum: part.record.checksum.clone().filter(|_| is_composite),
+    };
+    uploaded.iter().map(line).collect()
+}
+
+/// SHA-256 of what a request lists: two requests with the same digest ask for the same object.
+fn list_digest(operation: &CompleteMultipartUpload) -> [u8; 32] {
     let mut text = String::new();
-    for CompletedPart { number, etag, checksum } in parts {
+    if operation.takes_all_parts {
+        text.push_str("all\n");
+    }
+    for CompletedPart { number, etag, checksum } in &operation.parts {
         text.push_str(&format!("{number} {etag} {checksum:?}\n"));
     }
     digest::sha256(text.as_bytes())

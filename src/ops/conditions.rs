@@ -16,6 +16,9 @@ pub(super) fn check_write(conditions: &WriteConditions, key: &ObjectKey, current
     if conditions.if_absent && current.is_some() {
         return Err(Failure::PreconditionFailed("If-None-Match"));
     }
+    if conditions.forbid_overwrite && current.is_some() {
+        return Err(Failure::ObjectExists(key.clone()));
+    }
     Ok(())
 }
 
@@ -145,5 +148,8 @@ mod tests {
         assert_eq!(check_write(&matching(MINE), &key, Some(&present)), Ok(()));
         assert_eq!(check_write(&matching(OTHER), &key, Some(&present)), Err(Failure::PreconditionFailed("If-Match")));
         assert_eq!(check_write(&matching(MINE), &key, None), Err(Failure::NoSuchKey(key.clone())));
+        let careful = WriteConditions { forbid_overwrite: true, ..WriteConditions::default() };
+        assert_eq!(check_write(&careful, &key, None), Ok(()));
+        assert_eq!(check_write(&careful, &key, Some(&present)), Err(Failure::ObjectExists(key.clone())));
     }
 }

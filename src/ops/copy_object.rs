@@ -82,7 +82,7 @@ impl Gateway {
             let bucket = self.load_bucket(bucket).await?;
             let slot = self.object_slot(bucket.record.id, key).await?;
             check_write(&operation.conditions, key, slot.current.as_ref())?;
-            let mut batch = Batch { checks: vec![source.unchanged()], writes: vec![] };
+            let mut batch = Batch { checks: source.unchanged(), writes: vec![] };
             let Some(shared) = self.share(&mut batch, extents).await? else { continue };
             let (content, rows) = content_of(parts_of(&shared), ManifestId(self.random()));
             batch.writes.extend(rows);
@@ -110,12 +110,13 @@ fn changes_nothing(operation: &CopyObject, source: &ObjectRecord) -> bool {
         && operation.metadata == Directive::Copy
         && operation.tags == Directive::Copy
         && !class_changes
+        && (operation.acl.is_none() || operation.acl == source.attributes.acl)
         && !checksum_changes
 }
 
 /// What of the copy's record follows from the source's, and what must be computed from the bytes.
 struct Plan {
-    /// The source's, unless it is that of a multipart object.
+    /// The source's, unless it is not the MD5 of its bytes: that of an object completed from parts or appended to.
     etag: Option<ETag>,
     /// The source's, if it is of the whole object and of the right algorithm.
     checksum: Option<ObjectChecksum>,
@@ -125,9 +126,10 @@ struct Plan {
 
 impl Plan {
     fn new(operation: &CopyObject, source: &ObjectRecord) -> Self {
-        let etag = match source.etag {
-            ETag::Whole(_) => Some(source.etag),
-            ETag::Multipart { .. } => None,
+        let etag = match (source.etag, &source.kind) {
+            (ETag::Whole(_), ObjectKind::Plain) => Some(source.etag),
+            (ETag::Whole(_), ObjectKind::Appendable | ObjectKind::Symlink(_)) => None,
+            (ETag::Multipart { .. }, ObjectKind::Plain | ObjectKind::Appendable | ObjectKind::Symlink(_)) => None,
         };
         let current = source.checksum.as_ref();
         let algorithm = operation.checksum_algorithm.or(current.map(|checksum| checksum.value.algorithm()));
@@ -160,7 +162,7 @@ impl Plan {
             etag: self.etag.or_else(|| Some(ETag::Whole(digests?.md5))).unwrap_or(source.etag),
             size: source.size,
             last_modified: source.last_modified,
-            attributes: Attributes { headers, user, tags, acl: None },
+            attributes: Attributes { headers, user, tags, acl: operation.acl },
             checksum: self.checksum.clone().or_else(computed),
             crc64_ecma: source.crc64_ecma,
             part_count: None,

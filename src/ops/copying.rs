@@ -13,6 +13,7 @@ use super::{
     ingest::{self, BodySlot, Received},
     publish::{Batch, ObjectSlot},
     readers::Reading,
+    symlink::Followed,
 };
 use crate::{
     blob::{BlobError, BlobId, Staging},
@@ -29,9 +30,9 @@ use std::{collections::BTreeMap, sync::Arc};
 /// Bytes in the index that one copy may duplicate.
 const INLINE_COPY_BYTES_MAX: u64 = 1 << 20;
 
-/// The source of a copy, as it was read.
+/// The source of a copy, as it was read: through the link, if it is one.
 pub(super) struct CopySource {
-    slot: ObjectSlot,
+    slots: Vec<ObjectSlot>,
     pub(super) object: ObjectRecord,
     _reading: Reading,
 }
@@ -53,8 +54,8 @@ pub(super) struct Copied {
 
 impl CopySource {
     /// Whether it stands as it was read.
-    pub(super) fn unchanged(&self) -> Check {
-        self.slot.unchanged()
+    pub(super) fn unchanged(&self) -> Vec<Check> {
+        self.slots.iter().map(ObjectSlot::unchanged).collect()
     }
 }
 
@@ -63,15 +64,19 @@ impl Gateway {
     pub(super) async fn copy_source(&self, source: &ObjectRef, conditions: &ReadConditions) -> Result<CopySource, Failure> {
         let reading = self.begin_reading();
         let bucket = self.load_bucket(&source.bucket).await?;
-        let slot = self.object_slot(bucket.record.id, &source.key).await?;
-        let object = slot.current.clone().ok_or_else(|| Failure::NoSuchKey(source.key.clone()))?;
+        let Followed { object, slots, .. } = self.follow(bucket.record.id, &source.key).await?;
         check_copy_source(conditions, &object)?;
-        Ok(CopySource { slot, object, _reading: reading })
+        Ok(CopySource { slots, object, _reading: reading })
     }
 
     /// Whether a source is still as it was read; if not, everything said about it must be looked at again.
     pub(super) async fn still_stands(&self, source: &CopySource) -> Result<bool, Failure> {
-        self.slot_stands(&source.slot).await
+        for slot in &source.slots {
+            if !self.slot_stands(slot).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The bytes of a range of the source and, when asked for, their digests. A content of more than

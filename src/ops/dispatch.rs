@@ -16,6 +16,7 @@ impl Gateway {
             Op::GetObject(read) => return self.get_object(read).await,
             Op::HeadObject(read) => self.head_object(read).await?,
             Op::PutObject(put) => self.put_object(put, limits, body()?, Telling::of(&request, put.callback.as_ref())).await?,
+            Op::AppendObject(append) => self.append_object(append, limits, body()?).await?,
             Op::DeleteObject(delete) => {
                 let delete = delete.clone();
                 self.run_on(|gateway| async move { gateway.delete_object(&delete).await }).await?
@@ -24,9 +25,12 @@ impl Gateway {
                 let delete = delete.clone();
                 self.run_on(|gateway| async move { gateway.delete_objects(&delete).await }).await?
             }
+            Op::PutSymlink(link) => self.put_symlink(link).await?,
+            Op::GetSymlink(object) => self.get_symlink(object).await?,
             Op::CopyObject(copy) => self.copy_object(copy).await?,
             Op::GetObjectAttributes(get) => self.get_object_attributes(get).await?,
             Op::GetObjectAcl(object) => self.get_object_acl(object).await?,
+            Op::PutObjectAcl(object, acl) => self.put_object_acl(object, *acl).await?,
             Op::GetObjectTagging(object) => self.get_object_tagging(object).await?,
             Op::PutObjectTagging(object, tags) => self.put_object_tagging(object, tags).await?,
             Op::DeleteObjectTagging(object) => self.delete_object_tagging(object).await?,
@@ -50,21 +54,17 @@ impl Gateway {
             Op::CreateBucket(create) => self.create_bucket(create, caller).await?,
             Op::HeadBucket(bucket) => self.head_bucket(bucket).await?,
             Op::DeleteBucket(bucket) => self.delete_bucket(bucket).await?,
-            Op::GetBucketInfo(_)
-            | Op::GetBucketStat(_)
-            | Op::PutBucketAcl(..)
-            | Op::GetBucketLifecycle(_)
-            | Op::PutBucketLifecycle(..)
-            | Op::DeleteBucketLifecycle(_)
-            | Op::GetBucketReferer(_)
-            | Op::PutBucketReferer(..)
-            | Op::AppendObject(_)
-            | Op::PutSymlink(_)
-            | Op::GetSymlink(_)
-            | Op::PutObjectAcl(..) => return Err(Failure::Internal),
+            Op::GetBucketInfo(bucket) => self.get_bucket_info(bucket).await?,
+            Op::GetBucketStat(bucket) => self.get_bucket_stat(bucket).await?,
+            Op::GetBucketLifecycle(bucket) => self.get_bucket_lifecycle(bucket).await?,
+            Op::PutBucketLifecycle(bucket, rules) => self.put_bucket_lifecycle(bucket, rules).await?,
+            Op::DeleteBucketLifecycle(bucket) => self.delete_bucket_lifecycle(bucket).await?,
+            Op::GetBucketReferer(bucket) => self.get_bucket_referer(bucket).await?,
+            Op::PutBucketReferer(bucket, rules) => self.put_bucket_referer(bucket, rules).await?,
             Op::GetBucketLocation(bucket) => self.get_bucket_location(bucket).await?,
             Op::GetBucketVersioning(bucket) => self.get_bucket_versioning(bucket).await?,
             Op::GetBucketAcl(bucket) => self.get_bucket_acl(bucket).await?,
+            Op::PutBucketAcl(bucket, acl) => self.put_bucket_acl(bucket, *acl).await?,
             Op::GetBucketCors(bucket) => self.get_bucket_cors(bucket).await?,
             Op::PutBucketCors(bucket, rules) => self.put_bucket_cors(bucket, rules).await?,
             Op::DeleteBucketCors(bucket) => self.delete_bucket_cors(bucket).await?,

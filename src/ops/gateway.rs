@@ -1,7 +1,7 @@
 //! The gateway: what every operation works on, and the few steps that all of them share.
 
 use super::{
-    BucketAccess, Environment, GatewaySettings,
+    Environment, GatewaySettings,
     ingest::BodySlots,
     readers::{Readers, Reading},
     running::Running,
@@ -67,18 +67,6 @@ impl Gateway {
     #[must_use]
     pub fn is_read_only(&self) -> bool {
         self.kv.is_read_only() || self.blobs.is_read_only()
-    }
-
-    /// What must be known of a bucket to admit a request; `None` when there is none.
-    ///
-    /// # Errors
-    /// When the index cannot be read.
-    pub async fn bucket_access(&self, bucket: &Bucket) -> Result<Option<BucketAccess>, Failure> {
-        match self.load_bucket(bucket).await {
-            Ok(LoadedBucket { record, .. }) => Ok(Some(BucketAccess { owner: record.owner, policy: record.policy, cors: record.cors })),
-            Err(Failure::NoSuchBucket(_)) => Ok(None),
-            Err(failure) => Err(failure),
-        }
     }
 
     pub(super) async fn load_bucket(&self, bucket: &Bucket) -> Result<LoadedBucket, Failure> {

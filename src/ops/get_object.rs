@@ -5,6 +5,7 @@ use super::{
     conditions::check_read,
     content::load_chunk,
     gateway::{blob_failure, index_failure},
+    symlink::Followed,
 };
 use crate::{
     meta::record::{Content, MANIFEST_CHUNK_PARTS, ManifestPart, ObjectRecord},
@@ -14,23 +15,23 @@ use crate::{
 impl Gateway {
     pub(super) async fn head_object(&self, operation: &ReadObject) -> Result<Outcome, Failure> {
         let _reading = self.begin_reading();
-        let (object, selected, _) = self.select(operation).await?;
-        Ok(Outcome::HeadObject(describe(&object, selected)))
+        let (Followed { object, object_type, .. }, selected, _) = self.select(operation).await?;
+        Ok(Outcome::HeadObject(describe(object, object_type, selected)))
     }
 
     pub(super) async fn get_object(&self, operation: &ReadObject) -> Result<Reply, Failure> {
         let reading = self.begin_reading();
-        let (object, selected, range) = self.select(operation).await?;
+        let (Followed { object, object_type, .. }, selected, range) = self.select(operation).await?;
         let content = self.read_content(&object.content, range).await.map_err(blob_failure)?.into_stream(reading);
-        Ok(Reply { outcome: Outcome::GetObject(describe(&object, selected)), content: Some(content) })
+        Ok(Reply { outcome: Outcome::GetObject(describe(object, object_type, selected)), content: Some(content) })
     }
 
     /// The object, what of it is selected, and which bytes these are.
-    async fn select(&self, operation: &ReadObject) -> Result<(ObjectRecord, Selected, ByteRange), Failure> {
+    async fn select(&self, operation: &ReadObject) -> Result<(Followed, Selected, ByteRange), Failure> {
         let ObjectRef { bucket, key } = &operation.object;
-        let slot = self.object_slot(self.load_bucket(bucket).await?.record.id, key).await?;
-        let object = slot.current.ok_or_else(|| Failure::NoSuchKey(key.clone()))?;
-        check_read(&operation.conditions, &object)?;
+        let followed = self.follow(self.load_bucket(bucket).await?.record.id, key).await?;
+        let object = &followed.object;
+        check_read(&operation.conditions, object)?;
         let (selected, range) = match operation.selection {
             Selection::Whole => (Selected::Whole, ByteRange { start: 0, end: object.size }),
             Selection::Range(request) => {
@@ -42,11 +43,11 @@ impl Gateway {
                 None => (Selected::Whole, ByteRange { start: 0, end: object.size }),
             },
             Selection::Part(number) => {
-                let (range, checksum) = self.part_of_object(&object, number).await?;
+                let (range, checksum) = self.part_of_object(object, number).await?;
                 (Selected::Part { range, checksum }, range)
             }
         };
-        Ok((object, selected, range))
+        Ok((followed, selected, range))
     }
 
     /// Bytes and checksum of the part that is `number`-th in the object; an object written in one piece is its own first part.
@@ -82,16 +83,16 @@ fn nth(parts: &[ManifestPart], start: u64, index: usize) -> Option<(ByteRange, O
     Some((ByteRange { start, end: start.saturating_add(part.size) }, part.checksum.clone()))
 }
 
-fn describe(object: &ObjectRecord, selected: Selected) -> ObjectRead {
+pub(super) fn describe(object: ObjectRecord, object_type: ObjectType, selected: Selected) -> ObjectRead {
     ObjectRead {
         size: object.size,
         etag: object.etag,
         last_modified: object.last_modified,
-        attributes: object.attributes.clone(),
-        checksum: object.checksum.clone(),
+        attributes: object.attributes,
+        checksum: object.checksum,
         crc64_ecma: object.crc64_ecma,
         part_count: object.part_count,
-        object_type: object.object_type(),
+        object_type,
         selected,
     }
 }

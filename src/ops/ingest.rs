@@ -95,8 +95,8 @@ impl Gateway {
     /// Receives a body and verifies its claims. Computes the claimed checksum algorithm, or `algorithm` when none is.
     ///
     /// # Errors
-    /// The body's own, `TooLarge`, `IncompleteBody`, `Md5Mismatch`, `Sha256Mismatch`, `ChecksumMismatch`,
-    /// `SlowDown`, and what the blob store says.
+    /// The body's own, `TooLarge`, `IncompleteBody`, `Md5Mismatch`, `Crc64Mismatch`, `Sha256Mismatch`,
+    /// `ChecksumMismatch`, `SlowDown`, and what the blob store says.
     pub(super) async fn ingest(
         &self,
         claims: &BodyClaims,
@@ -209,6 +209,11 @@ fn verify(claims: &BodyClaims, digests: &BodyDigests, body: &mut dyn Body) -> Re
         && expected != digests.md5
     {
         return Err(Failure::Md5Mismatch { expected, actual: digests.md5 });
+    }
+    if let Some(expected) = claims.crc64_ecma
+        && expected != digests.crc64_ecma
+    {
+        return Err(Failure::Crc64Mismatch { expected, actual: digests.crc64_ecma });
     }
     let claimed = match (&claims.checksum, claims.trailer) {
         (Some(claimed), _) => Some(claimed.clone()),

@@ -4,8 +4,11 @@
 //! already; what they return is data. A handler whose caller hangs up either leaves nothing behind
 //! (uploads) or runs on to its end (complete, abort, delete).
 
+mod acl;
+mod append_object;
 mod assemble;
 mod bucket_config;
+mod bucket_stat;
 mod buckets;
 mod complete_multipart_upload;
 mod conditions;
@@ -21,6 +24,7 @@ mod index_fixture;
 mod ingest;
 mod inspect;
 mod keys;
+mod lifecycle;
 mod list_objects;
 mod list_parts;
 mod list_uploads;
@@ -34,6 +38,7 @@ mod put_object;
 mod readers;
 mod reap;
 mod running;
+mod symlink;
 mod telling;
 mod upload_part;
 mod upload_part_copy;
@@ -46,7 +51,8 @@ pub use gateway::Gateway;
 use crate::{
     blob::BlobError,
     model::{
-        Account, Bucket, Caller, Checksum, CorsConfiguration, Failure, Limits, ObjectKey, Operation, Origin, Outcome, Timestamp, UploadId,
+        Account, Acl, Bucket, Caller, Checksum, CorsConfiguration, Failure, Limits, ObjectKey, ObjectRef, Operation, Origin, Outcome,
+        RefererConfiguration, Timestamp, UploadId,
     },
 };
 use async_trait::async_trait;
@@ -103,6 +109,21 @@ pub struct BucketAccess {
     pub policy: Option<String>,
     /// Its cross-origin rules.
     pub cors: Option<CorsConfiguration>,
+    /// Who may use it besides its owner, and every object that has no list of its own.
+    pub acl: Acl,
+    /// Which pages may refer to its objects; asked of requests that are anonymous or presigned.
+    pub referer: Option<RefererConfiguration>,
+}
+
+/// What the server must know of an object before it can admit a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ObjectAccess {
+    /// Its own access control list; `None` when it has its bucket's, or is not there. What counts is
+    /// `object.acl.unwrap_or(bucket.acl)`.
+    pub acl: Option<Acl>,
+    /// What it stands for, if it is a symbolic link. Whoever reads through the link must be allowed to read this, too:
+    /// otherwise who may write a link could read everything.
+    pub link_target: Option<ObjectRef>,
 }
 
 /// How the gateway behaves; every field is a setting.
@@ -155,6 +176,15 @@ pub struct OpenUpload {
     pub part_count: u32,
     /// Bytes its parts hold, replaced revisions included.
     pub bytes_held: u64,
+}
+
+/// What a round of lifecycle rules has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LifecycleReport {
+    /// Objects that were due.
+    pub deleted_objects: u64,
+    /// Uploads that were due.
+    pub aborted_uploads: u64,
 }
 
 /// What `verify` found.

@@ -2,6 +2,7 @@
 
 use super::{
     Gateway,
+    conditions::check_write,
     gateway::COMMIT_TRIES_MAX,
     publish::{Batch, LoadedUpload},
 };
@@ -28,6 +29,10 @@ impl Gateway {
         for losses in 0..COMMIT_TRIES_MAX {
             self.back_off(losses).await;
             let bucket = self.load_bucket(&operation.object.bucket).await?;
+            if operation.conditions != WriteConditions::default() {
+                let slot = self.object_slot(bucket.record.id, &operation.object.key).await?;
+                check_write(&operation.conditions, &operation.object.key, slot.current.as_ref())?;
+            }
             let upload_id = UploadId::new(record.initiated, self.random());
             let row = keys::upload(bucket.record.id, &operation.object.key, &upload_id);
             let checks = vec![bucket.unchanged, Check::Absent(row.clone())];

@@ -1,17 +1,18 @@
-//! GetObjectAttributes and GetObjectAcl.
+//! GetObjectAttributes.
 
 use super::{
     Gateway,
     gateway::{COMMIT_TRIES_MAX, decode},
+    get_object::describe,
+    symlink::Followed,
 };
 use crate::{
     meta::{
         keys,
-        record::{BucketRecord, Content, MANIFEST_CHUNK_PARTS, ManifestChunk, ManifestId, ManifestPart, ObjectRecord},
+        record::{Content, MANIFEST_CHUNK_PARTS, ManifestChunk, ManifestId, ManifestPart, ObjectRecord},
     },
     model::*,
 };
-use bytes::Bytes;
 use std::ops::Range;
 
 impl Gateway {
@@ -19,32 +20,22 @@ impl Gateway {
         let GetObjectAttributes { object, part_number_marker, parts_max } = operation;
         let mut missing_from = None;
         for _ in 0..COMMIT_TRIES_MAX {
-            let (_, value) = self.object_value(object).await?;
-            if missing_from.as_ref() == Some(&value) {
+            let bucket = self.load_bucket(&object.bucket).await?.record;
+            let Followed { object: record, object_type, .. } = self.follow(bucket.id, &object.key).await?;
+            if missing_from.as_ref() == Some(&record) {
                 tracing::error!(bucket = %object.bucket, key = %object.key, "an object's manifest lacks a chunk");
                 return Err(Failure::Internal);
             }
-            let record: ObjectRecord = decode(&value)?;
             match self.parts_page(&record, *part_number_marker, *parts_max).await? {
                 Some((parts, is_truncated)) => {
-                    return Ok(Outcome::GetObjectAttributes(ObjectAttributesInfo { object: read_of(record), parts, is_truncated }));
+                    let object = describe(record, object_type, Selected::Whole);
+                    return Ok(Outcome::GetObjectAttributes(ObjectAttributesInfo { object, parts, is_truncated }));
                 }
                 // The object was overwritten and its manifest reaped since its record was read.
-                None => missing_from = Some(value),
+                None => missing_from = Some(record),
             }
         }
         Err(Failure::SlowDown)
-    }
-
-    pub(super) async fn get_object_acl(&self, operation: &ObjectRef) -> Result<Outcome, Failure> {
-        let (bucket, _) = self.object_value(operation).await?;
-        Ok(Outcome::Acl { owner: bucket.owner, acl: None })
-    }
-
-    async fn object_value(&self, object: &ObjectRef) -> Result<(BucketRecord, Bytes), Failure> {
-        let bucket = self.load_bucket(&object.bucket).await?.record;
-        let value = self.get(&keys::object(bucket.id, &object.key)).await?;
-        Ok((bucket, value.ok_or_else(|| Failure::NoSuchKey(object.key.clone()))?))
     }
 
     /// The parts after `marker` and whether more follow; `None` when the manifest is gone. As in S3, parts are listed
@@ -84,20 +75,6 @@ impl Gateway {
             index += last - first;
         }
         Ok(Some(parts))
-    }
-}
-
-fn read_of(record: ObjectRecord) -> ObjectRead {
-    ObjectRead {
-        object_type: record.object_type(),
-        size: record.size,
-        etag: record.etag,
-        last_modified: record.last_modified,
-        attributes: record.attributes,
-        checksum: record.checksum,
-        crc64_ecma: record.crc64_ecma,
-        part_count: record.part_count,
-        selected: Selected::Whole,
     }
 }
 
@@ -185,7 +162,8 @@ mod tests {
             fixture.put_row(keys::object(id, &key("cat.jpg")), record.encode()).await;
             let info = attributes(&fixture, get(0, 1000)).await.unwrap();
             assert_eq!((info.parts.len(), info.is_truncated), (expected, false), "{part_count:?} {has_checksums}");
-            assert_eq!(info.object, read_of(record));
+            let object_type = record.object_type();
+            assert_eq!(info.object, describe(record, object_type, Selected::Whole));
         }
     }
 
@@ -202,14 +180,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_object_is_its_buckets_owners_and_must_be_there() {
+    async fn the_object_must_be_there() {
         let fixture = Fixture::new();
-        let acl = || fixture.execute(Operation::GetObjectAcl(object("photos", "cat.jpg")));
-        assert_eq!(acl().await, Err(Failure::NoSuchBucket(bucket("photos"))));
-        let id = fixture.put_bucket("photos").await;
-        assert_eq!(acl().await, Err(Failure::NoSuchKey(key("cat.jpg"))));
+        assert_eq!(attributes(&fixture, get(0, 1)).await, Err(Failure::NoSuchBucket(bucket("photos"))));
+        fixture.put_bucket("photos").await;
         assert_eq!(attributes(&fixture, get(0, 1)).await, Err(Failure::NoSuchKey(key("cat.jpg"))));
-        fixture.put_object(id, "cat.jpg").await;
-        assert_eq!(acl().await, Ok(Outcome::Acl { owner: Account::root(), acl: None }));
     }
 }

@@ -1,59 +1,23 @@
 //! Object tags.
 
-use super::{
-    Gateway,
-    gateway::{COMMIT_TRIES_MAX, decode},
-};
-use crate::{
-    meta::{
-        Check, Write, keys,
-        record::{ObjectRecord, Record},
-    },
-    model::*,
-};
-use bytes::Bytes;
-
-/// An object's record with its row as it was read.
-struct TaggedRow {
-    row: Vec<u8>,
-    value: Bytes,
-    record: ObjectRecord,
-}
+use super::Gateway;
+use crate::model::*;
 
 impl Gateway {
     pub(super) async fn get_object_tagging(&self, operation: &ObjectRef) -> Result<Outcome, Failure> {
-        Ok(Outcome::Tagging(self.tagged_row(operation).await?.record.attributes.tags))
-    }
-
-    pub(super) async fn put_object_tagging(&self, operation: &ObjectRef, tags: &Tags) -> Result<Outcome, Failure> {
-        self.set_object_tags(operation, tags).await
-    }
-
-    pub(super) async fn delete_object_tagging(&self, operation: &ObjectRef) -> Result<Outcome, Failure> {
-        self.set_object_tags(operation, &Tags::default()).await
+        let bucket = self.load_bucket(&operation.bucket).await?.record;
+        let object = self.object_slot(bucket.id, &operation.key).await?.current;
+        let object = object.ok_or_else(|| Failure::NoSuchKey(operation.key.clone()))?;
+        Ok(Outcome::Tagging(object.attributes.tags))
     }
 
     /// The object stays the same one: its ETag and time of modification do not change.
-    async fn set_object_tags(&self, object: &ObjectRef, tags: &Tags) -> Result<Outcome, Failure> {
-        for _ in 0..COMMIT_TRIES_MAX {
-            let TaggedRow { row, value, mut record } = self.tagged_row(object).await?;
-            if record.attributes.tags == *tags {
-                return Ok(Outcome::Done);
-            }
-            record.attributes.tags = tags.clone();
-            let writes = vec![Write::Put(row.clone(), record.encode())];
-            if self.commit(vec![Check::Equals(row, value)], writes).await?.is_none() {
-                return Ok(Outcome::Done);
-            }
-        }
-        Err(Failure::SlowDown)
+    pub(super) async fn put_object_tagging(&self, operation: &ObjectRef, tags: &Tags) -> Result<Outcome, Failure> {
+        self.update_object(operation, |record| record.attributes.tags = tags.clone()).await
     }
 
-    async fn tagged_row(&self, object: &ObjectRef) -> Result<TaggedRow, Failure> {
-        let bucket = self.load_bucket(&object.bucket).await?.record;
-        let row = keys::object(bucket.id, &object.key);
-        let value = self.get(&row).await?.ok_or_else(|| Failure::NoSuchKey(object.key.clone()))?;
-        Ok(TaggedRow { record: decode(&value)?, row, value })
+    pub(super) async fn delete_object_tagging(&self, operation: &ObjectRef) -> Result<Outcome, Failure> {
+        self.put_object_tagging(operation, &Tags::default()).await
     }
 }
 
@@ -61,6 +25,13 @@ impl Gateway {
 mod tests {
     use super::*;
     use crate::ops::index_fixture::{Fixture, bucket, key, object, object_record};
+    use crate::{
+        meta::{
+            Write, keys,
+            record::{ObjectRecord, Record},
+        },
+        ops::gateway::COMMIT_TRIES_MAX,
+    };
 
     fn tags(value: &str) -> Tags {
         Tags(vec![("team".to_owned(), value.to_owned())])

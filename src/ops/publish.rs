@@ -39,6 +39,11 @@ impl ObjectSlot {
     pub(super) fn unchanged(&self) -> Check {
         Check::unchanged(self.row.clone(), self.value.clone())
     }
+
+    /// That the slot gets this object.
+    pub(super) fn put(&self, object: &ObjectRecord) -> Write {
+        Write::Put(self.row.clone(), object.encode())
+    }
 }
 
 /// An open upload, as it was read.
@@ -60,6 +65,13 @@ pub(super) struct Stored {
     pub(super) extents: Vec<Extent>,
     pub(super) rows: Vec<Write>,
     file: Option<BlobId>,
+}
+
+impl Stored {
+    /// No bytes at all.
+    pub(super) fn nothing() -> Self {
+        Self { extents: vec![], rows: vec![], file: None }
+    }
 }
 
 /// Why a write is not acknowledged.
@@ -114,7 +126,7 @@ impl Gateway {
         batch.checks.push(bucket.unchanged.clone());
         batch.checks.push(slot.unchanged());
         batch.writes.push(match object {
-            Some(object) => Write::Put(slot.row.clone(), object.encode()),
+            Some(object) => slot.put(object),
             None => Write::Delete(slot.row.clone()),
         });
         if let Some(old) = &slot.current
@@ -143,7 +155,7 @@ impl Gateway {
     /// Makes received bytes durable.
     pub(super) async fn store(&self, received: Received) -> Result<Stored, Failure> {
         match received {
-            Received::Nothing => Ok(Stored { extents: vec![], rows: vec![], file: None }),
+            Received::Nothing => Ok(Stored::nothing()),
             Received::Small(bytes) => {
                 let blob = self.new_blob_id();
                 let extent = Extent { place: Place::Index, blob, offset: 0, size: bytes.len() as u64 };

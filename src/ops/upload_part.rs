@@ -56,10 +56,30 @@ impl Gateway {
     }
 
     /// Where a part of an open upload goes.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`, `NoSuchUpload`, and `PartNotSequential` for a part of a sequential upload that leaves a gap.
     pub(super) async fn part_slot(&self, object: &ObjectRef, id: UploadId, number: PartNumber) -> Result<PartSlot, Failure> {
         let bucket = self.load_bucket(&object.bucket).await?;
         let upload = self.open_upload(bucket.record.id, &object.key, &id).await?;
-        Ok(PartSlot { upload: upload.ok_or_else(|| Failure::NoSuchUpload(id.to_string()))?, id, number })
+        let upload = upload.ok_or_else(|| Failure::NoSuchUpload(id.to_string()))?;
+        if upload.record.sequential && !self.follows_a_part(&id, number).await? {
+            // The part before it may be missing because the upload has ended.
+            return Err(match self.upload_stands(&upload).await? {
+                true => Failure::PartNotSequential { number },
+                false => Failure::NoSuchUpload(id.to_string()),
+            });
+        }
+        Ok(PartSlot { upload, id, number })
+    }
+
+    /// Whether a part may come next in a sequential upload: the first, or one after a part that is there. Parts stay as
+    /// long as their upload is open, so this still holds when the part is committed.
+    async fn follows_a_part(&self, upload: &UploadId, number: PartNumber) -> Result<bool, Failure> {
+        match PartNumber::new(u64::from(number.get()) - 1) {
+            None => Ok(true),
+            Some(before) => Ok(!self.scan(revisions_from(upload, before, Revision(0)), 1).await?.is_empty()),
+        }
     }
 
     /// Commits a part as the newest of its number, as often as it takes to come after concurrent ones.
@@ -104,8 +124,12 @@ impl Gateway {
 impl PartSlot {
     /// The rows of the part's revisions from this one up.
     fn revisions_from(&self, revision: Revision) -> Range<Vec<u8>> {
-        keys::part(&self.id, self.number, revision)..keys::successor(&keys::part(&self.id, self.number, Revision(u64::MAX)))
+        revisions_from(&self.id, self.number, revision)
     }
+}
+
+fn revisions_from(upload: &UploadId, number: PartNumber, revision: Revision) -> Range<Vec<u8>> {
+    keys::part(upload, number, revision)..keys::successor(&keys::part(upload, number, Revision(u64::MAX)))
 }
 
 /// The record of a part whose bytes have these digests; they are not stored yet.

@@ -59,7 +59,7 @@ impl Gateway {
             if !self.still_stands(source).await? {
                 return Ok(None);
             }
-            let mut batch = Batch { checks: vec![source.unchanged()], writes: vec![] };
+            let mut batch = Batch { checks: source.unchanged(), writes: vec![] };
             let Some(shared) = self.share(&mut batch, extents).await? else { continue };
             part.extents = shared;
             part.last_modified = self.now();

@@ -1,6 +1,9 @@
 //! Who sent a request, and whether they may.
 
-use super::pipeline::{Exchange, Server};
+use super::{
+    pipeline::{Exchange, Server},
+    presented::Presented,
+};
 use crate::{
     auth::{
         Addressed, AuthError, Claim, Payload,
@@ -16,15 +19,23 @@ pub(super) struct Sender {
     pub(super) caller: Caller,
     /// The policy document of its key.
     pub(super) key_policy: Option<String>,
+    /// The policy document of its session, if it has temporary credentials with one.
+    pub(super) session_policy: Option<String>,
     /// What its signature says about the body.
     pub(super) payload: Payload,
 }
 
 impl Sender {
-    /// Whoever holds this key.
-    pub(super) fn of_key(key: KeyRecord, payload: Payload) -> Self {
+    /// Whoever holds these credentials.
+    pub(super) fn of(credentials: Presented, payload: Payload) -> Self {
+        let Presented { key, session } = credentials;
         let caller = Caller::Key { access_key: key.access_key, account: key.account };
-        Self { caller, key_policy: key.policy, payload }
+        Self { caller, key_policy: key.policy, session_policy: session.and_then(|session| session.policy), payload }
+    }
+
+    /// Whoever did not sign.
+    pub(super) fn anonymous(payload: Payload) -> Self {
+        Self { caller: Caller::Anonymous, key_policy: None, session_policy: None, payload }
     }
 }
 
@@ -63,19 +74,15 @@ impl Server {
         let claim = match exchange.dialect.claim(parts)? {
             Claim::Anonymous => {
                 let payload = exchange.dialect.anonymous_payload(parts)?;
-                return Ok(Sender { caller: Caller::Anonymous, key_policy: None, payload });
+                return Ok(Sender::anonymous(payload));
             }
             Claim::Signed(claim) => claim,
         };
-        let key = self.active_key(&claim.access_key).await?;
-        if claim.security_token.is_some() {
-            // Nobody here hands out temporary credentials, so every token is a stranger's.
-            return Err(AuthError::InvalidToken.into());
-        }
+        let credentials = self.presented(&claim.access_key, claim.security_token.as_deref(), exchange.now).await?;
         let bucket_in_host = if address.virtual_hosted { address.bucket.as_deref() } else { None };
         let addressed = Addressed { bucket: address.bucket.as_deref(), key: address.key.as_deref(), bucket_in_host };
-        let verified = claim.verify(parts, &addressed, &key.secret_key, exchange.now)?;
-        Ok(Sender::of_key(key, verified.payload))
+        let verified = claim.verify(parts, &addressed, &credentials.key.secret_key, exchange.now)?;
+        Ok(Sender::of(credentials, verified.payload))
     }
 
     /// The key of this id. One that is disabled is as unknown as one that never was.
@@ -112,7 +119,7 @@ impl Server {
         let mut denied = Vec::new();
         if let Operation::DeleteObjects(delete) = operation {
             delete.objects.retain(|(key, _)| {
-                let allowed = policies.allows_delete(&ObjectRef { bucket: delete.bucket.clone(), key: key.clone() });
+                let allowed = policies.allows_delete(&ObjectRef { bucket: delete.bucket.clone(), key: key.clone() }, None);
                 if !allowed {
                     denied.push(key.clone());
                 }
@@ -142,18 +149,20 @@ impl Server {
     }
 }
 
-fn grounds<'a>(sender: &'a Sender, access: Option<&'a BucketAccess>, context: &'a [(&'a str, String)]) -> policy::Grounds<'a> {
+pub(super) fn grounds<'a>(sender: &'a Sender, access: Option<&'a BucketAccess>, context: &'a [(&'a str, String)]) -> policy::Grounds<'a> {
     policy::Grounds {
         caller: &sender.caller,
         key_policy: sender.key_policy.as_deref(),
+        session_policy: sender.session_policy.as_deref(),
         bucket_owner: access.map(|access| &access.owner),
         bucket_policy: access.and_then(|access| access.policy.as_deref()),
+        acl: None,
         context,
     }
 }
 
 /// What conditions of policies may ask about a request.
-fn policy_context(exchange: &Exchange<'_>) -> Vec<(&'static str, String)> {
+pub(super) fn policy_context(exchange: &Exchange<'_>) -> Vec<(&'static str, String)> {
     let mut context = vec![
         ("aws:sourceip", exchange.peer.ip().to_canonical().to_string()),
         ("aws:securetransport", "false".to_owned()),

@@ -11,9 +11,12 @@ mod form;
 mod health;
 mod ids;
 mod listen;
+mod nonces;
 mod pipeline;
 mod post_object;
+mod presented;
 mod reply;
+mod sts;
 #[cfg(test)]
 mod tests;
 mod throttle;

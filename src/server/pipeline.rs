@@ -9,6 +9,7 @@ use super::{
     document::Documents,
     ids,
     reply::ReplyBody,
+    sts::{Sts, is_sts},
     throttle::{Throttled, throttled},
 };
 use crate::{
@@ -42,6 +43,7 @@ pub(super) struct Server {
     pub(super) settings: ServerSettings,
     pub(super) gateway: Arc<Gateway>,
     pub(super) documents: Documents,
+    pub(super) sts: Sts,
     hosts: Hosts,
     s3: S3,
     draining: AtomicBool,
@@ -86,6 +88,7 @@ impl Server {
         Arc::new(Self {
             hosts: Hosts { domains: settings.domains.clone(), cnames: settings.cnames.clone() },
             s3: S3 { limits: settings.s3_limits },
+            sts: Sts::new(&settings.root_key),
             settings,
             gateway,
             documents: Documents::default(),
@@ -197,6 +200,9 @@ impl Server {
         check_host(parts)?;
         let readings = exchange.dialect.addresses(parts, &self.hosts)?;
         let address = self.reading(exchange, readings).await?;
+        if is_sts(parts, &address) {
+            return self.answer_sts(exchange).await;
+        }
         exchange.completion.bucket.clone_from(&address.bucket);
         exchange.completion.key.clone_from(&address.key);
         exchange.address = Some(address.clone());

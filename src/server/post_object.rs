@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     auth::{
-        AuthError, Payload,
+        Payload,
         form::{self as form_auth, FormClaim},
     },
     dialect::{
@@ -15,7 +15,7 @@ use crate::{
         error::{ErrorReply, Rejection},
         s3,
     },
-    model::{Caller, Failure},
+    model::Failure,
     ops::Request,
 };
 use http::{StatusCode, header};
@@ -48,20 +48,16 @@ impl Server {
     ) -> Result<(Sender, RangeInclusive<u64>), Rejection> {
         let signed = match form_auth::claim(fields).map_err(refused)? {
             FormClaim::Anonymous => {
-                let anybody = Sender { caller: Caller::Anonymous, key_policy: None, payload: Payload::Unsigned };
-                return Ok((anybody, 0..=u64::MAX));
+                return Ok((Sender::anonymous(Payload::Unsigned), 0..=u64::MAX));
             }
             FormClaim::Signed(signed) => signed,
         };
-        let key = self.active_key(&signed.access_key).await?;
-        if signed.security_token.is_some() {
-            return Err(AuthError::InvalidToken.into());
-        }
+        let credentials = self.presented(&signed.access_key, signed.security_token.as_deref(), exchange.now).await?;
         let bucket = exchange.address.as_ref().and_then(|address| address.bucket.as_deref()).unwrap_or_default();
-        let grant = signed.verify(fields, bucket, &key.secret_key, exchange.now).map_err(refused)?;
-        exchange.completion.access_key = Some(key.access_key.clone());
+        let grant = signed.verify(fields, bucket, &credentials.key.secret_key, exchange.now).map_err(refused)?;
+        exchange.completion.access_key = Some(credentials.key.access_key.clone());
         let (size_min, size_max) = grant.content_length_range.unwrap_or((0, u64::MAX));
-        Ok((Sender::of_key(key, Payload::Unsigned), size_min..=size_max))
+        Ok((Sender::of(credentials, Payload::Unsigned), size_min..=size_max))
     }
 }
 

@@ -17,6 +17,8 @@ const REGION: &str = "us-east-1";
 /// Time stands still, so signatures stay valid.
 const NOW: Timestamp = Timestamp::from_secs(1_768_465_800);
 
+mod sts;
+
 /// A server with its own runtime, so that tests may block.
 struct Harness {
     runtime: Runtime,

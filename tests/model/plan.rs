@@ -285,6 +285,7 @@ impl Plan<'_> {
             metadata,
             tags,
             storage_class: self.dice.one_in(8).then(|| "STANDARD_IA".to_owned()),
+            acl: None,
             checksum_algorithm: self.algorithm(),
         };
         Step::Run(Operation::CopyObject(copy), vec![])

@@ -180,6 +180,7 @@ impl World {
             metadata: Directive::Copy,
             tags: Directive::Copy,
             storage_class: None,
+            acl: None,
             checksum_algorithm: None,
         };
         self.run(Operation::CopyObject(copy), None).await

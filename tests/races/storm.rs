@@ -358,6 +358,7 @@ impl Storm {
             metadata: Directive::Replace((SystemHeaders::default(), UserMetadata::default())),
             tags: Directive::Copy,
             storage_class: None,
+            acl: None,
             checksum_algorithm: None,
         };
         let (heard, span) = self.execute(Operation::CopyObject(copy), None, None).await;

@@ -71,6 +71,17 @@ const KEYS: [(&str, Kind); 13] = [
     ("s3:x-amz-server-side-encryption", Kind::Text),
 ];
 
+/// Condition keys as OSS's documents spell them, and the key of [`KEYS`] that they are.
+const OSS_KEYS: [(&str, &str); 7] = [
+    ("acs:sourceip", "aws:sourceip"),
+    ("acs:securetransport", "aws:securetransport"),
+    ("acs:currenttime", "aws:currenttime"),
+    ("acs:useragent", "aws:useragent"),
+    ("acs:referer", "aws:referer"),
+    ("oss:prefix", "s3:prefix"),
+    ("oss:delimiter", "s3:delimiter"),
+];
+
 /// The headers whose values are condition keys, with the key's name as the context holds it.
 pub const CONTEXT_HEADERS: [(&str, &str); 7] = [
     ("user-agent", "aws:useragent"),
@@ -98,8 +109,9 @@ impl Condition {
 
     fn read(operator: &str, key: &str, values: &Json) -> Result<Self, String> {
         let key_lower = key.to_ascii_lowercase();
+        let name = OSS_KEYS.iter().find(|(oss, _)| *oss == key_lower).map_or(key_lower.as_str(), |(_, name)| name);
         let &(known, kind) =
-            KEYS.iter().find(|(known, _)| *known == key_lower).ok_or_else(|| format!("condition key {key} is not supported"))?;
+            KEYS.iter().find(|(known, _)| *known == name).ok_or_else(|| format!("condition key {key} is not supported"))?;
         let values = read_values(values).filter(|values| !values.is_empty()).ok_or_else(|| format!("{operator} {key} has no values"))?;
         if values.iter().any(|value| value.contains("${")) {
             return Err(format!("policy variables are not supported: {operator} {key}"));
@@ -325,6 +337,13 @@ mod tests {
             (r#"{"IpAddress":{"aws:SourceIp":"0.0.0.0/0"}}"#, "::ffff:1.2.3.4", "::1"),
             (r#"{"NotIpAddress":{"aws:SourceIp":"192.0.2.1"}}"#, "192.0.2.2", "192.0.2.1"),
             (r#"{"Null":{"s3:x-amz-acl":"false"}}"#, "private", ""),
+            (r#"{"IpAddress":{"acs:SourceIp":["10.0.0.0/8"]}}"#, "10.255.0.1", "11.0.0.1"),
+            (r#"{"NotIpAddress":{"acs:SourceIp":["10.0.0.0/8"]}}"#, "11.0.0.1", "10.0.0.1"),
+            (r#"{"Bool":{"acs:SecureTransport":["true"]}}"#, "true", "false"),
+            (r#"{"DateLessThan":{"acs:CurrentTime":"2026-01-15T08:00:00+08:00"}}"#, "2026-01-14T23:59:59Z", "2026-01-15T00:00:00Z"),
+            (r#"{"StringLike":{"acs:UserAgent":"aliyun-*"}}"#, "aliyun-sdk-js", "curl"),
+            (r#"{"StringEquals":{"oss:Prefix":["a/","b/"]}}"#, "b/", "c/"),
+            (r#"{"StringEquals":{"oss:Delimiter":"/"}}"#, "/", ""),
         ] {
             assert!(holds(block, Some(yes)), "{block} {yes}");
             assert!(!holds(block, Some(no)), "{block} {no}");
@@ -352,6 +371,8 @@ mod tests {
             ("[]", "must be an object"),
             (r#"{"StringEquals":[]}"#, "must be an object"),
             (r#"{"StringEquals":{"aws:username":"a"}}"#, "condition key aws:username is not supported"),
+            (r#"{"StringEquals":{"acs:SourceVpc":"a"}}"#, "condition key acs:SourceVpc is not supported"),
+            (r#"{"IpAddress":{"acs:UserAgent":"10.0.0.1"}}"#, "does not apply to acs:UserAgent"),
             (r#"{"StringEquals":{"s3:prefix":[]}}"#, "no values"),
             (r#"{"StringEquals":{"s3:prefix":[["a"]]}}"#, "no values"),
             (r#"{"StringEquals":{"s3:prefix":{"a":1}}}"#, "no values"),

@@ -1,9 +1,14 @@
 //! Policy documents: what they may hold, and what a document says about a request (IAM User Guide, "IAM JSON policy
-//! element reference"). What is not understood is refused, never ignored.
+//! element reference"; OSS "Policy syntax and elements"). What is not understood is refused, never ignored.
+//!
+//! Both services' spellings are read, also in one document: `Version` 1, actions `oss:…`, resources
+//! `acs:oss:<region>:<account>:<name>` (there is one region, and a bucket's name is nobody else's, so neither counts),
+//! conditions `acs:…` and `oss:…`, and principals as a list of accounts.
 
 use super::{
-    action::{self, RESOURCE_PREFIX},
+    action::RESOURCE_PREFIX,
     condition::{Condition, Context},
+    known,
     pattern::Pattern,
 };
 use crate::{auth::json::Json, model::Account};
@@ -77,7 +82,7 @@ impl Document {
         let mut statements = Vec::new();
         for (name, value) in &members {
             match (name.as_str(), value) {
-                ("Version", Json::String(version)) if version == "2012-10-17" || version == "2008-10-17" => {}
+                ("Version", Json::String(version)) if ["2012-10-17", "2008-10-17", "1"].contains(&version.as_str()) => {}
                 ("Id", Json::String(_)) => {}
                 ("Statement", Json::List(list)) => {
                     statements = list.iter().map(|statement| Statement::read(statement, place)).collect::<Result<_, _>>()?;
@@ -90,10 +95,10 @@ impl Document {
         if statements.is_empty() { Err("the document has no statement".to_owned()) } else { Ok(Self { statements }) }
     }
 
-    /// What the document says about a caller's action, in lower case, on a resource.
-    pub(super) fn judge(&self, account: Option<&Account>, action: &str, resource: &str, context: &Context<'_>) -> Verdict {
+    /// What the document says about a caller's action, under all of its names in lower case, on a resource.
+    pub(super) fn judge(&self, account: Option<&Account>, actions: &[String], resource: &str, context: &Context<'_>) -> Verdict {
         let mut verdict = Verdict::Silent;
-        for statement in self.statements.iter().filter(|statement| statement.is_about(account, action, resource, context)) {
+        for statement in self.statements.iter().filter(|statement| statement.is_about(account, actions, resource, context)) {
             match statement.effect {
                 Effect::Deny => return Verdict::Denied,
                 Effect::Allow => verdict = Verdict::Allowed,
@@ -148,29 +153,31 @@ impl Statement {
         })
     }
 
-    fn is_about(&self, account: Option<&Account>, action: &str, resource: &str, context: &Context<'_>) -> bool {
+    fn is_about(&self, account: Option<&Account>, actions: &[String], resource: &str, context: &Context<'_>) -> bool {
         let is_principal = match &self.principal {
             None | Some(Principal::Anyone) => true,
             Some(Principal::Accounts(accounts)) => account.is_some_and(|account| accounts.contains(&account.0)),
         };
         is_principal
-            && self.actions.covers(action)
-            && self.resources.covers(resource)
+            && self.actions.covers(actions)
+            && self.resources.covers(&[resource])
             && self.conditions.iter().all(|condition| condition.holds(context))
     }
 }
 
 impl Principal {
-    /// Reads `"*"` or `{"AWS": …}` of accounts: names, or `arn:aws:iam::<account>:root`.
+    /// Reads `"*"`, or `{"AWS": …}` or OSS's list of accounts: names, `arn:aws:iam::<account>:root` or
+    /// `acs:ram::<account>:root`.
     fn read(value: &Json) -> Result<Self, String> {
         let value = match value {
             Json::String(text) if text == "*" => return Ok(Self::Anyone),
+            Json::List(_) => value,
             Json::Object(members) => match members.as_slice() {
                 [(kind, value)] if kind == "AWS" => value,
                 [] | [_] | [_, _, ..] => return Err("Principal must name AWS accounts only".to_owned()),
             },
-            Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::List(_) => {
-                return Err("Principal must be \"*\" or an object".to_owned());
+            Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {
+                return Err("Principal must be \"*\", a list or an object".to_owned());
             }
         };
         let texts = read_texts("Principal", value)?;
@@ -178,10 +185,8 @@ impl Principal {
             return Ok(Self::Anyone);
         }
         let account = |text: &str| {
-            let account = match text.strip_prefix("arn:") {
-                Some(_) => text.strip_prefix("arn:aws:iam::").and_then(|rest| rest.strip_suffix(":root")),
-                None => Some(text),
-            };
+            let of_root = ["arn:aws:iam::", "acs:ram::"].into_iter().find_map(|prefix| text.strip_prefix(prefix)?.strip_suffix(":root"));
+            let account = of_root.or(Some(text));
             let is_name = |account: &&str| !account.is_empty() && !account.contains([':', '/', '*', '?']);
             account.filter(is_name).map(str::to_owned).ok_or_else(|| format!("principal {text} is not supported"))
         };
@@ -195,10 +200,12 @@ impl Choice {
         Ok(if of { Self::Of(patterns) } else { Self::AllBut(patterns) })
     }
 
-    fn covers(&self, text: &str) -> bool {
+    /// Whether it covers what has these names.
+    fn covers(&self, names: &[impl AsRef<str>]) -> bool {
+        let any = |patterns: &[Pattern]| patterns.iter().any(|pattern| names.iter().any(|name| pattern.matches(name.as_ref())));
         match self {
-            Self::Of(patterns) => patterns.iter().any(|pattern| pattern.matches(text)),
-            Self::AllBut(patterns) => !patterns.iter().any(|pattern| pattern.matches(text)),
+            Self::Of(patterns) => any(patterns),
+            Self::AllBut(patterns) => !any(patterns),
         }
     }
 }
@@ -223,16 +230,16 @@ fn compile_action(text: &str, place: Place<'_>) -> Result<Pattern, String> {
             let is_word = |text: &str, extra: &str| {
                 !text.is_empty() && text.chars().all(|character| character.is_ascii_alphanumeric() || extra.contains(character))
             };
-            service != "s3" && is_word(service, "-") && is_word(action, "*?")
+            !["s3", "oss"].contains(&service) && is_word(service, "-") && is_word(action, "*?")
         });
-    if is_other_service || action::is_known(&lower, &pattern) { Ok(pattern) } else { Err(format!("action {text} is not known")) }
+    if is_other_service || known::is_known(&lower, &pattern) { Ok(pattern) } else { Err(format!("action {text} is not known")) }
 }
 
 fn compile_resource(text: &str, place: Place<'_>) -> Result<Pattern, String> {
     if text.contains("${") {
         return Err(format!("policy variables are not supported: {text}"));
     }
-    let name = text.strip_prefix(RESOURCE_PREFIX);
+    let name = text.strip_prefix(RESOURCE_PREFIX).or_else(|| oss_name(text));
     let is_legal = match place {
         Place::Key => text == "*" || name.is_some_and(|name| !name.is_empty()),
         Place::Bucket(None) => name.is_some(),
@@ -240,7 +247,16 @@ fn compile_resource(text: &str, place: Place<'_>) -> Result<Pattern, String> {
             .and_then(|name| name.strip_prefix(bucket))
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || rest.starts_with('*')),
     };
-    if is_legal { Ok(Pattern::new(text)) } else { Err(format!("resource {text} is not valid here")) }
+    let pattern = || name.map_or_else(|| Pattern::new(text), |name| Pattern::new(&format!("{RESOURCE_PREFIX}{name}")));
+    if is_legal { Ok(pattern()) } else { Err(format!("resource {text} is not valid here")) }
+}
+
+/// The bucket and key in `acs:oss:<region>:<account>:<name>`.
+fn oss_name(text: &str) -> Option<&str> {
+    let (region, rest) = text.strip_prefix("acs:oss:")?.split_once(':')?;
+    let (account, name) = rest.split_once(':')?;
+    let is_plain = |field: &str| !field.contains(['/', '?']);
+    (is_plain(region) && is_plain(account)).then_some(name)
 }
 
 #[cfg(test)]
@@ -261,6 +277,7 @@ mod tests {
             ("{}".to_owned(), "no statement"),
             (r#"{"Statement":[]}"#.to_owned(), "no statement"),
             (r#"{"Statement":[1]}"#.to_owned(), "a statement must be an object"),
+            (r#"{"Version":"2","Statement":[]}"#.to_owned(), "Version is not valid"),
             (r#"{"Version":"2030-01-01","Statement":[]}"#.to_owned(), "Version is not valid"),
             (r#"{"Statements":[]}"#.to_owned(), "element Statements is not supported"),
             (format!("{}{}", " ".repeat(DOCUMENT_SIZE_MAX), "{}"), "longer than"),
@@ -269,6 +286,10 @@ mod tests {
             (statement(&format!(r#""Action":[],{on}"#)), "Action must be a string or a list"),
             (statement(&format!(r#""Action":"s3:GetObjct",{on}"#)), "action s3:GetObjct is not known"),
             (statement(&format!(r#""Action":"GetObject",{on}"#)), "action GetObject is not known"),
+            (statement(&format!(r#""Action":"oss:GetObjct",{on}"#)), "action oss:GetObjct is not known"),
+            (statement(r#""Action":"oss:*","Resource":"acs:oss:bkt/*""#), "resource acs:oss:bkt/* is not valid"),
+            (statement(r#""Action":"oss:*","Resource":"acs:oss:*:*:""#), "is not valid"),
+            (statement(r#""Action":"oss:*","Resource":"acs:oss:*:*:${acs:username}/*""#), "policy variables"),
             (statement(&format!(r#""Action":"s3:*","NotAction":"s3:*",{on}"#)), "both NotAction"),
             (statement(&format!(r#""Action":"s3:*","Action":"s3:*",{on}"#)), "appears twice"),
             (statement(&format!(r#""Action":"s3:*","Condition":{{"X":{{"s3:prefix":"a"}}}},{on}"#)), "operator X is not supported"),
@@ -288,20 +309,30 @@ mod tests {
             format!(r#"{{"Statement":{{"Effect":"Deny",{principal}"Action":["s3:*"],"NotResource":["{resource}"]}}}}"#)
         };
         let anyone = r#""Principal":"*","#;
-        for resource in ["arn:aws:s3:::bkt", "arn:aws:s3:::bkt/*", "arn:aws:s3:::bkt*"] {
+        for resource in
+            ["arn:aws:s3:::bkt", "arn:aws:s3:::bkt/*", "arn:aws:s3:::bkt*", "acs:oss:*:*:bkt/*", "acs:oss:oss-cn-hangzhou:1:bkt"]
+        {
             assert!(Document::parse(&with(anyone, resource), Place::Bucket(Some("bkt"))).is_ok(), "{resource}");
         }
-        for resource in ["*", "arn:aws:s3:::*", "arn:aws:s3:::bkt2/*", "arn:aws:s3:::b?t", "bkt"] {
+        for resource in ["*", "arn:aws:s3:::*", "arn:aws:s3:::bkt2/*", "arn:aws:s3:::b?t", "bkt", "acs:oss:*:*:*", "acs:oss:*:*:bkt2/*"] {
             assert!(refusal(&with(anyone, resource), Place::Bucket(Some("bkt"))).contains("not valid here"), "{resource}");
         }
         let own = "arn:aws:s3:::bkt";
         assert!(refusal(&with("", own), Place::Bucket(Some("bkt"))).contains("no Principal"));
-        for principal in [r#"{"AWS":"*"}"#, r#"{"AWS":["alice","arn:aws:iam::bob:root"]}"#] {
+        for principal in [r#"{"AWS":"*"}"#, r#"{"AWS":["alice","arn:aws:iam::bob:root"]}"#, r#"["*"]"#, r#"["1234","acs:ram::bob:root"]"#] {
             assert!(Document::parse(&with(&format!("\"Principal\":{principal},"), own), Place::Bucket(Some("bkt"))).is_ok(), "{principal}");
         }
-        for principal in
-            [r#""alice""#, "{}", r#"{"AWS":[]}"#, r#"{"Service":"x"}"#, r#"{"AWS":"arn:aws:iam::1:user/x"}"#, r#"{"AWS":"al*"}"#]
-        {
+        for principal in [
+            r#""alice""#,
+            "{}",
+            "[]",
+            "[1]",
+            r#"["arn:sts::1:assumed-role/r/s"]"#,
+            r#"{"AWS":[]}"#,
+            r#"{"Service":"x"}"#,
+            r#"{"AWS":"arn:aws:iam::1:user/x"}"#,
+            r#"{"AWS":"al*"}"#,
+        ] {
             assert!(
                 Document::parse(&with(&format!("\"Principal\":{principal},"), own), Place::Bucket(Some("bkt"))).is_err(),
                 "{principal}"

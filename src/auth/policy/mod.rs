@@ -3,23 +3,28 @@
 //! - The root account may do everything, unless the key it uses has a policy of its own: then only that counts.
 //! - What a statement of the key's or the bucket's policy denies is not allowed, whoever else allows it. Only the owner's
 //!   way to the bucket's policy stays open, so that nobody locks himself out.
+//! - What an access control list opens to everybody, everybody may do whom no statement denies it.
 //! - In its own buckets an account may do what its key's policy *or* the bucket's policy allows; in others' buckets what
 //!   both allow; without a signature, what the bucket's policy allows. A key without a policy may do everything its account may.
+//! - A session's policy allows nothing by itself: what is asked must be allowed by it and without it.
 //! - A document that cannot be read allows nothing.
+//!
+//! Documents may speak of actions, resources and conditions as AWS or as OSS does; see `action` and `document`.
 
 mod action;
 mod condition;
 mod document;
+mod known;
 mod pattern;
 
 pub use action::copy_source;
 pub use condition::CONTEXT_HEADERS;
 
 use self::{
-    action::{Listing, Permission, Target, permissions},
+    action::{Listing, Permission, Target, is_opened, permissions},
     document::{Document, Place, Verdict},
 };
-use crate::model::{Account, Bucket, Caller, ObjectRef, Operation};
+use crate::model::{Account, Acl, Bucket, Caller, ObjectRef, Operation};
 
 /// What is known about the target bucket and the caller's key when deciding.
 #[derive(Clone, Copy, Debug)]
@@ -28,10 +33,15 @@ pub struct Grounds<'a> {
     pub caller: &'a Caller,
     /// The policy document of the caller's key, if it has one.
     pub key_policy: Option<&'a str>,
+    /// The policy document of the caller's session, if it has temporary credentials with one.
+    pub session_policy: Option<&'a str>,
     /// The owner of the bucket, if it exists.
     pub bucket_owner: Option<&'a Account>,
     /// The bucket's policy document, if it has one.
     pub bucket_policy: Option<&'a str>,
+    /// The access control list that counts for the target: an object's own, else its bucket's; for an operation on a
+    /// bucket, and for `DeleteObjects`, the bucket's. `None` when there is none: nothing is open to everybody.
+    pub acl: Option<Acl>,
     /// Values for conditions such as `aws:SourceIp`, by lower-case key: `aws:sourceip`, `aws:securetransport` (true or
     /// false), `aws:currenttime` (ISO 8601) and the headers of [`CONTEXT_HEADERS`].
     pub context: &'a [(&'a str, String)],
@@ -47,9 +57,11 @@ pub fn allows(grounds: &Grounds<'_>, operation: &Operation) -> bool {
 }
 
 /// Whether one key of a `DeleteObjects` may be deleted.
+///
+/// `grounds.acl` is the object's here: its own, else its bucket's.
 #[must_use]
 pub fn allows_delete(grounds: &Grounds<'_>, object: &ObjectRef) -> bool {
-    Policies::new(*grounds).allows_delete(object)
+    Policies::new(*grounds).allows_delete(object, grounds.acl)
 }
 
 /// Whether the source of a copy ([`copy_source`]) may be read. `grounds` are those of the source's bucket.
@@ -86,6 +98,7 @@ pub fn is_public(document: &str) -> bool {
 pub struct Policies<'a> {
     grounds: Grounds<'a>,
     key: Policy,
+    session: Policy,
     bucket: Policy,
 }
 
@@ -112,8 +125,9 @@ impl<'a> Policies<'a> {
     #[must_use]
     pub fn new(grounds: Grounds<'a>) -> Self {
         let key = Policy::read(grounds.key_policy, Place::Key);
+        let session = Policy::read(grounds.session_policy, Place::Key);
         let bucket = Policy::read(grounds.bucket_policy, Place::Bucket(None));
-        Self { grounds, key, bucket }
+        Self { grounds, key, session, bucket }
     }
 
     /// As [`allows`].
@@ -121,24 +135,47 @@ impl<'a> Policies<'a> {
     pub fn allows(&self, operation: &Operation) -> bool {
         if let Operation::DeleteObjects(delete) = operation {
             let mut keys = delete.objects.iter().map(|(key, _)| ObjectRef { bucket: delete.bucket.clone(), key: key.clone() });
-            return self.grounds.caller.account().is_some() || keys.any(|object| self.allows_delete(&object));
+            return self.grounds.caller.account().is_some() || keys.any(|object| self.allows_delete(&object, self.grounds.acl));
         }
         permissions(operation).iter().all(|permission| self.permits(permission))
     }
 
-    /// As [`allows_delete`].
+    /// As [`allows_delete`], with the access control list that counts for this object.
     #[must_use]
-    pub fn allows_delete(&self, object: &ObjectRef) -> bool {
-        self.permits(&Permission { action: "s3:DeleteObject", target: Target::Object(object), listing: None })
+    pub fn allows_delete(&self, object: &ObjectRef, acl: Option<Acl>) -> bool {
+        let target = Target::Object(object);
+        self.permits_under(acl, &Permission { action: "s3:DeleteObject", oss_action: "oss:DeleteObject", target, listing: None })
     }
 
     /// As [`allows_source`].
     #[must_use]
     pub fn allows_source(&self, source: &ObjectRef) -> bool {
-        self.permits(&Permission { action: "s3:GetObject", target: Target::Object(source), listing: None })
+        self.permits(&Permission { action: "s3:GetObject", oss_action: "oss:GetObject", target: Target::Object(source), listing: None })
+    }
+
+    /// Whether the key may ask for temporary credentials: unless its policy denies `sts:AssumeRole`, because they can do no
+    /// more than the key itself. `role` is the resource name of what it assumes.
+    #[must_use]
+    pub fn allows_assume_role(&self, role: &str) -> bool {
+        match &self.key {
+            Policy::Absent => true,
+            Policy::Unreadable => false,
+            Policy::Present(document) => {
+                let context = |key: &str| self.context(None, key);
+                let account = self.grounds.caller.account();
+                document.judge(account, &["sts:assumerole".to_owned()], role, &context) != Verdict::Denied
+            }
+        }
     }
 
     fn permits(&self, permission: &Permission<'_>) -> bool {
+        self.permits_under(self.grounds.acl, permission)
+    }
+
+    fn permits_under(&self, acl: Option<Acl>, permission: &Permission<'_>) -> bool {
+        if self.judge(&self.session, Verdict::Allowed, permission) != Verdict::Allowed {
+            return false;
+        }
         let account = self.grounds.caller.account();
         let by_key = match account {
             None => Verdict::Silent,
@@ -160,6 +197,9 @@ impl<'a> Policies<'a> {
         if by_key == Verdict::Denied || by_bucket == Verdict::Denied {
             return false;
         }
+        if acl.is_some_and(|acl| is_opened(acl, permission.action)) {
+            return true;
+        }
         let (by_key, by_bucket) = (by_key == Verdict::Allowed, by_bucket == Verdict::Allowed);
         match account {
             None => by_bucket,
@@ -173,9 +213,9 @@ impl<'a> Policies<'a> {
             Policy::Absent => absent,
             Policy::Unreadable => Verdict::Denied,
             Policy::Present(document) => {
-                let action = permission.action.to_ascii_lowercase();
+                let actions = [permission.action, permission.oss_action].map(str::to_ascii_lowercase);
                 let context = |key: &str| self.context(permission.listing, key);
-                document.judge(self.grounds.caller.account(), &action, &permission.target.arn(), &context)
+                document.judge(self.grounds.caller.account(), &actions, &permission.target.arn(), &context)
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The decision, as tables.
 
 use super::*;
-use crate::model::{CreateBucket, DeleteObject, DeleteObjects, Directive, ListBuckets, ListObjects, ObjectKey, PutObject, Tags};
+use crate::model::{Acl, CreateBucket, DeleteObject, DeleteObjects, Directive, ListBuckets, ListObjects, ObjectKey, PutObject, Tags};
 
 fn bucket() -> Bucket {
     Bucket::new("bkt").unwrap()
@@ -38,7 +38,7 @@ fn list(prefix: &str) -> Operation {
 /// Decides for a bucket of alice's.
 fn decide(caller: &Caller, key_policy: Option<&str>, bucket_policy: Option<&str>, operation: &Operation) -> bool {
     let alice = Account("alice".to_owned());
-    let grounds = Grounds { caller, key_policy, bucket_owner: Some(&alice), bucket_policy, context: &[] };
+    let grounds = Grounds { caller, key_policy, session_policy: None, bucket_owner: Some(&alice), bucket_policy, acl: None, context: &[] };
     allows(&grounds, operation)
 }
 
@@ -98,10 +98,12 @@ fn an_owner_cannot_be_locked_out_of_the_buckets_policy() {
 #[test]
 fn a_bucket_that_is_not_there_is_no_secret_to_signed_callers() {
     let decide = |caller: &Caller, key_policy, operation: &Operation| {
-        allows(&Grounds { caller, key_policy, bucket_owner: None, bucket_policy: None, context: &[] }, operation)
+        allows(
+            &Grounds { caller, key_policy, session_policy: None, bucket_owner: None, bucket_policy: None, acl: None, context: &[] },
+            operation,
+        )
     };
-    let create =
-        Operation::CreateBucket(CreateBucket { acl: crate::model::Acl::Private, storage_class: None, bucket: bucket(), location: None });
+    let create = Operation::CreateBucket(CreateBucket { acl: Acl::Private, storage_class: None, bucket: bucket(), location: None });
     let listing = Operation::ListBuckets(ListBuckets { prefix: String::new(), after: None, count_max: 1 });
     for operation in [&create, &listing, &delete("k")] {
         assert!(decide(&key_of("bob"), None, operation), "{operation:?}");
@@ -113,8 +115,7 @@ fn a_bucket_that_is_not_there_is_no_secret_to_signed_callers() {
 
 #[test]
 fn creating_a_bucket_that_is_somebody_elses_is_no_matter_of_permission() {
-    let create =
-        Operation::CreateBucket(CreateBucket { acl: crate::model::Acl::Private, storage_class: None, bucket: bucket(), location: None });
+    let create = Operation::CreateBucket(CreateBucket { acl: Acl::Private, storage_class: None, bucket: bucket(), location: None });
     assert!(decide(&key_of("bob"), None, Some(BUCKET_DENY), &create));
 }
 
@@ -133,7 +134,15 @@ fn deletes_in_a_batch_are_judged_key_by_key() {
     let alice = key_of("alice");
     let policy = r#"{"Statement":[{"Effect":"Allow","Action":"s3:DeleteObject","Resource":"arn:aws:s3:::bkt/tmp/*"}]}"#;
     let owner = Account("alice".to_owned());
-    let grounds = Grounds { caller: &alice, key_policy: Some(policy), bucket_owner: Some(&owner), bucket_policy: None, context: &[] };
+    let grounds = Grounds {
+        caller: &alice,
+        key_policy: Some(policy),
+        session_policy: None,
+        bucket_owner: Some(&owner),
+        bucket_policy: None,
+        acl: None,
+        context: &[],
+    };
     assert!(allows_delete(&grounds, &object("tmp/a")));
     assert!(!allows_delete(&grounds, &object("a")));
     let batch = |key| Operation::DeleteObjects(DeleteObjects { bucket: bucket(), objects: vec![(ObjectKey::new(key).unwrap(), None)] });
@@ -164,7 +173,9 @@ fn conditions_see_what_the_server_knows() {
         let grounds = Grounds {
             caller: &Caller::Anonymous,
             key_policy: None,
+            session_policy: None,
             bucket_owner: Some(&owner),
+            acl: None,
             bucket_policy: Some(policy),
             context: &context,
         };
@@ -186,13 +197,22 @@ fn a_copy_needs_its_source_and_its_target() {
         metadata: Directive::Copy,
         tags: Directive::Copy,
         storage_class: None,
+        acl: None,
         checksum_algorithm: None,
     });
     assert_eq!(copy_source(&copy), Some(&source));
     assert_eq!(copy_source(&delete("k")), None);
     let (alice, bob) = (key_of("alice"), Account("bob".to_owned()));
     assert!(decide(&alice, None, None, &copy));
-    let mut grounds = Grounds { caller: &alice, key_policy: None, bucket_owner: Some(&bob), bucket_policy: None, context: &[] };
+    let mut grounds = Grounds {
+        caller: &alice,
+        key_policy: None,
+        session_policy: None,
+        bucket_owner: Some(&bob),
+        bucket_policy: None,
+        acl: None,
+        context: &[],
+    };
     assert!(!allows_source(&grounds, &source));
     let shared =
         r#"{"Statement":{"Effect":"Allow","Principal":{"AWS":"alice"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::source/*"}}"#;
@@ -224,4 +244,146 @@ fn documents_are_checked_for_where_they_stand() {
     assert!(validate(ALLOW_ALL).is_ok() && validate(BUCKET_ALLOW).is_err());
     assert!(validate_bucket_policy(BUCKET_ALLOW, &bucket()).is_ok() && validate_bucket_policy(ALLOW_ALL, &bucket()).is_err());
     assert!(validate_bucket_policy(BUCKET_ALLOW, &Bucket::new("other").unwrap()).is_err());
+}
+
+#[test]
+fn a_session_may_do_what_its_policy_and_its_parent_may_both() {
+    let (root, alice, bob, owner) = (key_of("root"), key_of("alice"), key_of("bob"), Account("alice".to_owned()));
+    let some = r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":["oss:DeleteObject"],"Resource":["acs:oss:*:*:bkt/*"]}]}"#;
+    let but = r#"{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","Action":"s3:Delete*","Resource":"*"}]}"#;
+    for (case, caller, key_policy, session_policy, bucket_policy, expected) in [
+        ("both allow", &alice, Some(ALLOW_ALL), Some(some), None, true),
+        ("a parent without a policy", &alice, None, Some(some), None, true),
+        ("a session without a policy", &alice, Some(ALLOW_ALL), None, None, true),
+        ("the session's is silent", &alice, None, Some(ALLOW_OTHER), None, false),
+        ("the session's denies", &alice, None, Some(but), None, false),
+        ("the parent's is silent", &alice, Some(ALLOW_OTHER), Some(some), None, false),
+        ("the parent's denies", &alice, Some(DENY_ALL), Some(some), None, false),
+        ("the bucket's allows the parent, the session's too", &alice, Some(ALLOW_OTHER), Some(some), Some(BUCKET_ALLOW), true),
+        ("the bucket's allows the parent, the session's not", &alice, None, Some(ALLOW_OTHER), Some(BUCKET_ALLOW), false),
+        ("the bucket's denies", &alice, None, Some(some), Some(BUCKET_DENY), false),
+        ("root's session", &root, None, Some(some), Some(BUCKET_DENY), true),
+        ("root's session whose policy is silent", &root, None, Some(ALLOW_OTHER), None, false),
+        ("a session gives a stranger nothing", &bob, None, Some(ALLOW_ALL), None, false),
+        ("a broken session policy allows nothing", &root, None, Some("{"), Some(BUCKET_ALLOW), false),
+    ] {
+        let grounds = Grounds { caller, key_policy, session_policy, bucket_owner: Some(&owner), bucket_policy, acl: None, context: &[] };
+        assert_eq!(allows(&grounds, &delete("k")), expected, "{case}");
+        assert_eq!(allows_delete(&grounds, &object("k")), expected, "{case}");
+    }
+    let grounds = Grounds {
+        caller: &alice,
+        key_policy: None,
+        session_policy: Some(some),
+        bucket_owner: Some(&owner),
+        bucket_policy: None,
+        acl: None,
+        context: &[],
+    };
+    assert!(!allows_source(&grounds, &object("k")));
+    assert!(!allows(&grounds, &Operation::PutBucketPolicy(bucket(), String::new())), "the way to the bucket's policy is narrowed, too");
+}
+
+#[test]
+fn oss_names_mean_what_oss_needs_them_for() {
+    let upload = crate::model::UploadId::new(crate::model::Timestamp::from_secs(1), [0; 10]);
+    let list_uploads = Operation::ListMultipartUploads(crate::model::ListMultipartUploads {
+        bucket: bucket(),
+        prefix: String::new(),
+        delimiter: String::new(),
+        key_marker: None,
+        upload_id_marker: None,
+        count_max: 1,
+    });
+    let on_bucket = "acs:oss:*:*:bkt";
+    let on_objects = "acs:oss:oss-cn-hangzhou:1234567890123456:bkt/*";
+    for (action, resource, operation) in [
+        ("oss:PutObject", on_objects, put(Tags::default())),
+        ("oss:DeleteObject", on_objects, delete("k")),
+        ("oss:AbortMultipartUpload", on_objects, Operation::AbortMultipartUpload(object("k"), upload)),
+        ("oss:PutObjectAcl", on_objects, Operation::PutObjectAcl(object("k"), Some(crate::model::Acl::Private))),
+        ("oss:GetObjectTagging", on_objects, Operation::GetObjectTagging(object("k"))),
+        ("oss:ListObjects", on_bucket, list("")),
+        ("oss:ListMultipartUploads", on_bucket, list_uploads),
+        ("oss:GetBucketInfo", on_bucket, Operation::GetBucketInfo(bucket())),
+        ("oss:DeleteBucketCors", on_bucket, Operation::DeleteBucketCors(bucket())),
+        ("oss:ListBuckets", "acs:oss:*:*:*", Operation::ListBuckets(ListBuckets { prefix: String::new(), after: None, count_max: 1 })),
+    ] {
+        let document = |effect: &str, action: &str, resource: &str| {
+            format!(r#"{{"Version":"1","Statement":[{{"Effect":"{effect}","Action":["{action}"],"Resource":["{resource}"]}}]}}"#)
+        };
+        let decide = |policy: &str| decide(&key_of("alice"), Some(policy), None, &operation);
+        assert!(decide(&document("Allow", action, resource)), "{action}");
+        assert!(decide(&document("Allow", "oss:*", "*")) && decide(&document("Allow", "oss:*", "acs:oss:*:*:*")), "{action}");
+        assert!(decide(&document("Allow", "s3:*", "arn:aws:s3:::*")), "{action} is covered by s3:*");
+        assert!(!decide(&document("Deny", "s3:*", "*")), "{action}");
+        assert!(!decide(&document("Allow", action, "acs:oss:*:*:other/*")), "{action}");
+        assert!(!decide(&document("Allow", "oss:GetStyle", "*")), "{action}");
+        assert!(!decide(&document("Allow", "sts:*", "*")), "{action}");
+    }
+}
+
+#[test]
+fn each_spelling_is_as_fine_as_its_service() {
+    let of = |action: &str| format!(r#"{{"Statement":[{{"Effect":"Allow","Action":"{action}","Resource":"*"}}]}}"#);
+    let decide = |action: &str, operation: &Operation| decide(&key_of("alice"), Some(&of(action)), None, operation);
+    let (put, delete) = (Operation::PutBucketCors(bucket(), Default::default()), Operation::DeleteBucketCors(bucket()));
+    assert!(decide("s3:PutBucketCORS", &put) && decide("s3:PutBucketCORS", &delete));
+    assert!(decide("oss:PutBucketCors", &put) && !decide("oss:PutBucketCors", &delete));
+    assert!(!decide("oss:DeleteBucketCors", &put) && decide("oss:DeleteBucketCors", &delete));
+    assert!(decide("s3:GetBucketStat", &Operation::GetBucketStat(bucket())), "what S3 lacks has a name there as well");
+}
+
+#[test]
+fn a_bucket_policy_of_oss_names_accounts_in_a_list() {
+    let bob = key_of("bob");
+    let policy = |principals: &str| {
+        format!(
+            r#"{{"Version":"1","Statement":[{{"Effect":"Allow","Action":["oss:DeleteObject"],"Principal":{principals},
+               "Resource":["acs:oss:*:alice:bkt/*"],"Condition":{{"Bool":{{"acs:SecureTransport":["false"]}}}}}}]}}"#
+        )
+    };
+    let owner = Account("alice".to_owned());
+    let context = [("aws:securetransport", "false".to_owned())];
+    for (principals, caller, expected) in [
+        (r#"["bob"]"#, &bob, true),
+        (r#"["carol","acs:ram::bob:root"]"#, &bob, true),
+        (r#"["carol"]"#, &bob, false),
+        (r#"["bob"]"#, &Caller::Anonymous, false),
+        (r#"["*"]"#, &Caller::Anonymous, true),
+    ] {
+        let policy = policy(principals);
+        assert_eq!(validate_bucket_policy(&policy, &bucket()), Ok(()));
+        let bucket_policy = Some(policy.as_str());
+        let grounds = Grounds {
+            caller,
+            key_policy: None,
+            session_policy: None,
+            bucket_owner: Some(&owner),
+            bucket_policy,
+            acl: None,
+            context: &context,
+        };
+        assert_eq!(allows(&grounds, &delete("k")), expected, "{principals}");
+    }
+}
+
+#[test]
+fn a_key_may_ask_for_a_session_unless_its_policy_denies_that() {
+    let deny = r#"{"Statement":{"Effect":"Deny","Action":"sts:AssumeRole","Resource":"*"}}"#;
+    let allow_s3_only = r#"{"Statement":{"Effect":"Deny","NotAction":"s3:*","Resource":"*"}}"#;
+    for (key_policy, expected) in [
+        (None, true),
+        (Some(ALLOW_ALL), true),
+        (Some(ALLOW_OTHER), true),
+        (Some(DENY_ALL), true),
+        (Some(deny), false),
+        (Some(allow_s3_only), false),
+        (Some("{"), false),
+    ] {
+        let caller = key_of("alice");
+        let grounds =
+            Grounds { caller: &caller, key_policy, session_policy: None, bucket_owner: None, bucket_policy: None, acl: None, context: &[] };
+        assert_eq!(Policies::new(grounds).allows_assume_role("arn:aws:iam::1:role/demo"), expected, "{key_policy:?}");
+    }
 }

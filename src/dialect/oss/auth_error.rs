@@ -61,6 +61,14 @@ pub(super) fn reply(error: &AuthError) -> ErrorReply {
         AuthError::InvalidToken => {
             ErrorReply::new(StatusCode::FORBIDDEN, "InvalidSecurityToken", "The security token you provided is invalid.")
         }
+        AuthError::TokenExpired => {
+            ErrorReply::new(StatusCode::FORBIDDEN, "SecurityTokenExpired", "The security token you provided has expired.")
+        }
+        AuthError::TokenMismatch => ErrorReply::new(
+            StatusCode::FORBIDDEN,
+            "AccessKeyIdAndSecurityTokenNotMatch",
+            "The security token you provided is not that of the access key id.",
+        ),
         AuthError::TokenRepeated => invalid_argument("Only one of the headers and the query string may hold a security token."),
         AuthError::TokenNotInQuery => {
             ErrorReply::new(StatusCode::BAD_REQUEST, "InvalidRequest", "Security-token must be provided by query string parameter.")
@@ -122,6 +130,8 @@ mod tests {
             (AuthError::ExpiryMissing, 400, "InvalidArgument", ""),
             (AuthError::NotYetValid, 403, "AccessDenied", ""),
             (AuthError::InvalidToken, 403, "InvalidSecurityToken", ""),
+            (AuthError::TokenExpired, 403, "SecurityTokenExpired", ""),
+            (AuthError::TokenMismatch, 403, "AccessKeyIdAndSecurityTokenNotMatch", ""),
             (AuthError::TokenNotInQuery, 400, "InvalidRequest", ""),
             (AuthError::UnknownAccessKey("AK".into()), 403, "InvalidAccessKeyId", "OSSAccessKeyId=AK"),
             (

@@ -21,6 +21,8 @@ pub(super) enum BucketAction {
     Acl,
     PutAcl,
     Lifecycle,
+    PutLifecycle,
+    DeleteLifecycle,
     Cors,
     PutCors,
     DeleteCors,

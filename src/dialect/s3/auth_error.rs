@@ -65,7 +65,10 @@ pub(super) fn reply(error: &AuthError) -> ErrorReply {
             "The AWS Access Key Id you provided does not exist in our records.",
         )
         .with("AWSAccessKeyId", access_key),
-        AuthError::InvalidToken => ErrorReply::bad_request("InvalidToken", "The provided token is malformed or otherwise invalid."),
+        AuthError::TokenExpired => ErrorReply::bad_request("ExpiredToken", "The provided token has expired."),
+        AuthError::InvalidToken | AuthError::TokenMismatch => {
+            ErrorReply::bad_request("InvalidToken", "The provided token is malformed or otherwise invalid.")
+        }
         AuthError::SignatureMismatch { access_key, string_to_sign, canonical_request, provided } => {
             let reply = ErrorReply::new(
                 StatusCode::FORBIDDEN,
@@ -125,6 +128,8 @@ mod tests {
             (AuthError::HeadersNotSigned(vec!["a".into(), "b".into()]), 403, "AccessDenied", "a, b"),
             (AuthError::UnknownAccessKey("AK".into()), 403, "InvalidAccessKeyId", "AK"),
             (AuthError::InvalidToken, 400, "InvalidToken", ""),
+            (AuthError::TokenMismatch, 400, "InvalidToken", ""),
+            (AuthError::TokenExpired, 400, "ExpiredToken", ""),
             (AuthError::PayloadUnsupported("W".into()), 501, "NotImplemented", "Payloads of the kind W are not implemented"),
             (mismatch, 403, "SignatureDoesNotMatch", "43"),
         ] {

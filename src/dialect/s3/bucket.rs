@@ -2,14 +2,15 @@
 
 use super::{
     error::ErrorReply,
+    headers,
     response::{self, NAMESPACE, ReplyContext, set},
 };
 use crate::{
     dialect::xml::{Element, Writer},
-    model::{AbsentConfiguration, Acl, Bucket, BucketInfo, CreateBucket},
+    model::{AbsentConfiguration, Bucket, BucketInfo, CreateBucket},
 };
 use bytes::Bytes;
-use http::{HeaderName, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, Response, StatusCode, header};
 
 /// The region whose location constraint S3 shows as nothing.
 const REGION_WITHOUT_CONSTRAINT: &str = "us-east-1";
@@ -18,9 +19,10 @@ const REGION_WITHOUT_CONSTRAINT: &str = "us-east-1";
 ///
 /// # Errors
 /// `MalformedXML`, `InvalidLocationConstraint`, `NotImplemented` for what else a configuration can say.
-pub(super) fn decode_create(bucket: Bucket, document: &[u8]) -> Result<CreateBucket, ErrorReply> {
+pub(super) fn decode_create(bucket: Bucket, headers: &HeaderMap, document: &[u8]) -> Result<CreateBucket, ErrorReply> {
+    let acl = headers::canned_acl(headers).unwrap_or_default();
     if document.is_empty() {
-        return Ok(CreateBucket { bucket, location: None, acl: Acl::Private, storage_class: None });
+        return Ok(CreateBucket { bucket, location: None, acl, storage_class: None });
     }
     let root = Element::parse(document).map_err(|_| ErrorReply::malformed_xml())?;
     if root.name() != "CreateBucketConfiguration" {
@@ -35,7 +37,7 @@ pub(super) fn decode_create(bucket: Bucket, document: &[u8]) -> Result<CreateBuc
         let message = "The specified location-constraint is not valid";
         return Err(ErrorReply::bad_request("InvalidLocationConstraint", message).with("LocationConstraint", text));
     }
-    Ok(CreateBucket { bucket, location: location.map(str::to_owned), acl: Acl::Private, storage_class: None })
+    Ok(CreateBucket { bucket, location: location.map(str::to_owned), acl, storage_class: None })
 }
 
 /// CreateBucket's answer.

@@ -79,6 +79,7 @@ pub(super) fn decode(headers: &HeaderMap, target: ObjectRef, now: Timestamp) -> 
         metadata,
         tags,
         storage_class,
+        acl: headers::canned_acl(headers),
         checksum_algorithm: checksum::checksum_algorithm(headers)?,
     })
 }

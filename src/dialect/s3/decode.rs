@@ -6,7 +6,7 @@ use super::{
     delete_objects::{self, DeleteReply},
     error::ErrorReply,
     form::{self, FormReply},
-    headers,
+    headers, lifecycle,
     listing::{self, BucketsReply, ObjectsReply},
     multipart::{self, CompleteReply, PartsReply, UploadsReply},
     object::{self, AttributesReply, ReadReply},
@@ -14,9 +14,9 @@ use super::{
     route::Route,
     tagging::{self, Of},
 };
-use crate::model::{BodyClaims, Bucket, Caller, DeleteObject, ObjectRef, Operation, PutObject, Timestamp};
+use crate::model::{Acl, BodyClaims, Bucket, Caller, DeleteObject, ObjectRef, Operation, PutObject, Timestamp};
 use bytes::Bytes;
-use http::{StatusCode, request::Parts};
+use http::{HeaderMap, StatusCode, request::Parts};
 
 /// What the encoder must remember of a request, because the outcome does not say it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,8 +25,6 @@ pub enum Wire {
     Plain,
     /// The status of an answer that says no more: 200 or 204.
     Done(StatusCode),
-    /// A request to set the ACL to what it is.
-    AclUnchanged,
     /// Filters and echoes of ListBuckets.
     Buckets(BucketsReply),
     /// The new bucket's name.
@@ -64,7 +62,7 @@ pub fn decode(route: Route, parts: &Parts, document: &Bytes, caller: &Caller, no
             let (list, reply) = listing::decode_buckets(&query)?;
             Ok((Operation::ListBuckets(list), Wire::Buckets(reply)))
         }
-        Action::Bucket(bucket, action) => of_bucket(bucket, action, &query, document),
+        Action::Bucket(bucket, action) => of_bucket(bucket, action, parts, &query, document),
         Action::Object(object, action) => {
             let request = ObjectRequest { object, parts, query: &query, document, caller, now, virtual_hosted };
             of_object(action, request)
@@ -72,12 +70,12 @@ pub fn decode(route: Route, parts: &Parts, document: &Bytes, caller: &Caller, no
     }
 }
 
-fn of_bucket(bucket: Bucket, action: B, query: &Query, document: &Bytes) -> Result<(Operation, Wire), ErrorReply> {
+fn of_bucket(bucket: Bucket, action: B, parts: &Parts, query: &Query, document: &Bytes) -> Result<(Operation, Wire), ErrorReply> {
     let ok = Wire::Done(StatusCode::OK);
     let no_content = Wire::Done(StatusCode::NO_CONTENT);
     Ok(match action {
         B::Create => {
-            let create = bucket::decode_create(bucket, document)?;
+            let create = bucket::decode_create(bucket, &parts.headers, document)?;
             let wire = Wire::CreateBucket(create.bucket.clone());
             (Operation::CreateBucket(create), wire)
         }
@@ -86,9 +84,11 @@ fn of_bucket(bucket: Bucket, action: B, query: &Query, document: &Bytes) -> Resu
         B::Location => (Operation::GetBucketLocation(bucket), Wire::Plain),
         B::Versioning => (Operation::GetBucketVersioning(bucket), Wire::Plain),
         B::Acl => (Operation::GetBucketAcl(bucket), Wire::Plain),
-        B::PutAcl => (Operation::GetBucketAcl(bucket), Wire::AclUnchanged),
+        B::PutAcl => (Operation::PutBucketAcl(bucket, new_acl(&parts.headers)), ok),
         B::Cors => (Operation::GetBucketCors(bucket), Wire::Plain),
         B::Lifecycle => (Operation::GetBucketLifecycle(bucket), Wire::Plain),
+        B::PutLifecycle => (Operation::PutBucketLifecycle(bucket, lifecycle::parse_document(document)?), ok),
+        B::DeleteLifecycle => (Operation::DeleteBucketLifecycle(bucket), no_content),
         B::PutCors => (Operation::PutBucketCors(bucket, cors::parse_document(document)?), ok),
         B::DeleteCors => (Operation::DeleteBucketCors(bucket), no_content),
         B::Policy => (Operation::GetBucketPolicy(bucket), Wire::Plain),
@@ -122,6 +122,11 @@ fn of_bucket(bucket: Bucket, action: B, query: &Query, document: &Bytes) -> Resu
         // The server hands forms to `form::decode`; a form that reaches this has no fields.
         B::PostForm => return Err(form::missing_field("key")),
     })
+}
+
+/// What PutBucketAcl and PutObjectAcl set: private where only the owner was named.
+fn new_acl(headers: &HeaderMap) -> Acl {
+    headers::canned_acl(headers).unwrap_or_default()
 }
 
 /// A request to an object, with all that its decoding may need.
@@ -166,7 +171,7 @@ fn of_object(action: O, request: ObjectRequest<'_>) -> Result<(Operation, Wire),
             (Operation::GetObjectAttributes(attributes), Wire::Attributes(reply))
         }
         O::Acl => (Operation::GetObjectAcl(object), Wire::Plain),
-        O::PutAcl => (Operation::GetObjectAcl(object), Wire::AclUnchanged),
+        O::PutAcl => (Operation::PutObjectAcl(object, Some(new_acl(headers))), Wire::Done(StatusCode::OK)),
         O::Tagging => (Operation::GetObjectTagging(object), Wire::Plain),
         O::PutTagging => (Operation::PutObjectTagging(object, tagging::parse_document(document, Of::Object)?), Wire::Done(StatusCode::OK)),
         O::DeleteTagging => (Operation::DeleteObjectTagging(object), no_content),

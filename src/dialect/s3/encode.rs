@@ -3,7 +3,7 @@
 use super::{
     bucket, checksum, copy, cors,
     decode::Wire,
-    delete_objects, failure, form, listing, multipart, object,
+    delete_objects, failure, form, lifecycle, listing, multipart, object, owner,
     response::{self, ReplyContext},
     tagging,
 };
@@ -31,14 +31,14 @@ pub fn encode(wire: &Wire, outcome: &Outcome, context: &ReplyContext<'_>) -> Res
         Outcome::HeadBucket(info) => bucket::encode_head(info, context),
         Outcome::GetBucketLocation(info) => bucket::encode_location(info, context),
         Outcome::GetBucketVersioning => ok(bucket::versioning_document()),
-        Outcome::Acl { owner, .. } => object::encode_acl(*wire == Wire::AclUnchanged, owner, context),
+        Outcome::Acl { owner, acl } => ok(owner::access_control_document(owner, acl.unwrap_or_default())),
         // Answers to what S3 cannot ask for.
         Outcome::GetBucketInfo(_)
         | Outcome::GetBucketStat(_)
         | Outcome::Referer(_)
         | Outcome::AppendObject { .. }
         | Outcome::Symlink { .. } => mismatch(context),
-        Outcome::Lifecycle(_) => mismatch(context),
+        Outcome::Lifecycle(configuration) => ok(lifecycle::document(configuration)),
         Outcome::Cors(configuration) => ok(cors::document(configuration)),
         Outcome::Policy(policy) => response::text(StatusCode::OK, "application/json", policy.clone(), context),
         Outcome::PolicyStatus { is_public } => ok(bucket::policy_status_document(*is_public)),

@@ -1,7 +1,7 @@
 //! Headers an object keeps, the size of its body, and reading header values as text.
 
 use super::{error::ErrorReply, tagging, unsupported};
-use crate::model::{Attributes, SystemHeaders, UserMetadata};
+use crate::model::{Acl, Attributes, SystemHeaders, UserMetadata};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderValue};
 use std::collections::BTreeMap;
@@ -27,7 +27,13 @@ fn bytes(headers: &HeaderMap, name: &str) -> Option<Vec<u8>> {
 /// `MetadataTooLarge`, `InvalidStorageClass`, tags that are none.
 pub(super) fn attributes(headers: &HeaderMap) -> Result<Attributes, ErrorReply> {
     let tags = text(headers, "x-amz-tagging").map(|tags| tagging::parse_header(&tags)).transpose()?.unwrap_or_default();
-    Ok(Attributes { headers: system_headers(headers)?, user: user_metadata(headers)?, tags, acl: None })
+    Ok(Attributes { headers: system_headers(headers)?, user: user_metadata(headers)?, tags, acl: canned_acl(headers) })
+}
+
+/// x-amz-acl, as far as it says who else may do what: what else it can say has been refused before. That the bucket's owner
+/// has full control is so anyway.
+pub(super) fn canned_acl(headers: &HeaderMap) -> Option<Acl> {
+    text(headers, "x-amz-acl").and_then(|word| Acl::parse(&word))
 }
 
 /// System-defined metadata.

@@ -20,6 +20,7 @@ mod error;
 mod failure;
 pub mod form;
 mod headers;
+mod lifecycle;
 mod listing;
 mod multipart;
 mod object;

@@ -3,7 +3,7 @@
 use super::{
     checksum, conditions,
     error::ErrorReply,
-    headers, owner,
+    headers,
     query::{PAGE_SIZE_MAX, Query, natural},
     range,
     response::{self, NAMESPACE, ReplyContext, set},
@@ -279,13 +279,4 @@ pub(super) fn location(parts: &Parts, object: &ObjectRef, virtual_hosted: bool) 
     let authority = authority(parts);
     let key = percent::encode_path(object.key.as_str());
     if virtual_hosted { format!("{scheme}://{authority}/{key}") } else { format!("{scheme}://{authority}/{}/{key}", object.bucket) }
-}
-
-/// `<AccessControlPolicy>` or, for a request that set the ACL to what it is, an empty 200.
-pub(super) fn encode_acl(unchanged: bool, account: &crate::model::Account, context: &ReplyContext<'_>) -> Response<Bytes> {
-    if unchanged {
-        response::empty(StatusCode::OK, context)
-    } else {
-        response::document(StatusCode::OK, owner::access_control_document(account), context)
-    }
 }

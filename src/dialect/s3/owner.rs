@@ -1,6 +1,10 @@
 //! Owners: S3 shows a canonical id of 64 hex digits and a display name.
 
-use crate::{dialect::xml::Writer, digest, model::Account};
+use crate::{
+    dialect::xml::Writer,
+    digest,
+    model::{Account, Acl},
+};
 
 /// The account's canonical id: stable, and telling nothing but who is who.
 pub(super) fn id(account: &Account) -> String {
@@ -24,16 +28,34 @@ pub(super) fn write_fields(w: &mut Writer, account: &Account) {
     w.leaf("DisplayName", &account.0);
 }
 
-/// `<AccessControlPolicy>` of buckets and objects alike: the owner has full control, nobody else has a grant.
-pub(super) fn access_control_document(owner: &Account) -> String {
+/// The attributes of a `<Grantee>`.
+const A_USER: &str = "xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=\"CanonicalUser\"";
+const A_GROUP: &str = "xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=\"Group\"";
+
+/// What S3 calls everybody.
+const ALL_USERS: &str = "http://acs.amazonaws.com/groups/global/AllUsers";
+
+/// `<AccessControlPolicy>` of buckets and objects alike: the owner has full control, and everybody what the list opens.
+pub(super) fn access_control_document(owner: &Account, acl: Acl) -> String {
+    let for_everybody: &[&str] = match acl {
+        Acl::Private => &[],
+        Acl::PublicRead => &["READ"],
+        Acl::PublicReadWrite => &["READ", "WRITE"],
+    };
     Writer::document("AccessControlPolicy", super::response::NAMESPACE, |w| {
         write(w, "Owner", owner);
         w.element("AccessControlList", |w| {
-            w.element("Grant", |w| {
-                let attributes = "xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=\"CanonicalUser\"";
-                w.element_with("Grantee", attributes, |w| write_fields(w, owner));
-                w.leaf("Permission", "FULL_CONTROL");
-            });
+            grant(w, A_USER, "FULL_CONTROL", |w| write_fields(w, owner));
+            for permission in for_everybody {
+                grant(w, A_GROUP, permission, |w| w.leaf("URI", ALL_USERS));
+            }
         });
     })
+}
+
+fn grant(w: &mut Writer, kind: &'static str, permission: &str, grantee: impl FnOnce(&mut Writer)) {
+    w.element("Grant", |w| {
+        w.element_with("Grantee", kind, grantee);
+        w.leaf("Permission", permission);
+    });
 }

@@ -86,6 +86,9 @@ const OF_BUCKETS: &[(&str, &str, B)] = &[
     ("cors", "PUT", B::PutCors),
     ("cors", "DELETE", B::DeleteCors),
     ("delete", "POST", B::DeleteObjects),
+    ("lifecycle", "GET", B::Lifecycle),
+    ("lifecycle", "PUT", B::PutLifecycle),
+    ("lifecycle", "DELETE", B::DeleteLifecycle),
     ("location", "GET", B::Location),
     ("policy", "GET", B::Policy),
     ("policy", "PUT", B::PutPolicy),
@@ -99,7 +102,6 @@ const OF_BUCKETS: &[(&str, &str, B)] = &[
     ("versions", "GET", B::ListVersions),
     ("accelerate", "GET", B::Absent(Absent::Accelerate)),
     ("encryption", "GET", B::Absent(Absent::Encryption)),
-    ("lifecycle", "GET", B::Lifecycle),
     ("logging", "GET", B::Absent(Absent::Logging)),
     ("notification", "GET", B::Absent(Absent::Notification)),
     ("object-lock", "GET", B::Absent(Absent::ObjectLock)),
@@ -133,7 +135,6 @@ const OF_OBJECTS: &[(&str, &str, O)] = &[
 const NOT_WRITABLE: &[&str] = &[
     "accelerate",
     "encryption",
-    "lifecycle",
     "logging",
     "notification",
     "object-lock",
@@ -175,6 +176,8 @@ impl Route {
             Action::Bucket(_, action) => match action {
                 B::Create => BodyKind::Document { size_max: 16 << 10 },
                 B::PutCors | B::PutTagging => BodyKind::Document { size_max: 64 << 10 },
+                // Every request to the bucket reads its rules.
+                B::PutLifecycle => BodyKind::Document { size_max: 256 << 10 },
                 // S3's own limit for bucket policies.
                 B::PutPolicy => BodyKind::Document { size_max: 20 << 10 },
                 B::DeleteObjects => BodyKind::Document { size_max: 2 << 20 },
@@ -184,6 +187,7 @@ impl Route {
                 | B::Location
                 | B::Versioning
                 | B::Lifecycle
+                | B::DeleteLifecycle
                 | B::Acl
                 | B::PutAcl
                 | B::Cors

@@ -59,8 +59,16 @@ pub(super) fn parse_document(document: &[u8], of: Of) -> Result<Tags, ErrorReply
     }
     let root = Element::parse(document).map_err(|_| ErrorReply::malformed_xml())?;
     let set = root.child("TagSet").filter(|_| root.name() == "Tagging").ok_or_else(ErrorReply::malformed_xml)?;
+    parse_elements(set.children(), of)
+}
+
+/// Reads `<Tag>` elements.
+///
+/// # Errors
+/// As [`parse_document`].
+pub(super) fn parse_elements<'a>(elements: impl IntoIterator<Item = &'a Element>, of: Of) -> Result<Tags, ErrorReply> {
     let mut tags: Vec<(String, String)> = Vec::new();
-    for tag in set.children() {
+    for tag in elements {
         let (Some(key), Some(value), "Tag") = (tag.child_text("Key"), tag.child_text("Value"), tag.name()) else {
             return Err(ErrorReply::malformed_xml());
         };

@@ -6,6 +6,7 @@ use super::{
     error::ErrorReply,
     headers,
 };
+use crate::model::Acl;
 use http::HeaderMap;
 
 /// Names (or, with a final dash, prefixes of names) that no operation honours.
@@ -50,20 +51,22 @@ pub(super) fn refuse(headers: &HeaderMap, action: &Action) -> Result<(), ErrorRe
     storage_class(headers).map(drop)
 }
 
-/// ACLs are disabled, as in every new S3 bucket: only what says "the owner has it all" is accepted.
+/// Of the access control lists those that have a name and open to everybody or to nobody: others name other accounts, and
+/// who those may be is a policy's matter.
 fn access_control(headers: &HeaderMap, action: &Action) -> Result<(), ErrorReply> {
     let canned = headers::text(headers, "x-amz-acl");
     let grants = headers.keys().any(|name| name.as_str().starts_with("x-amz-grant-"));
+    let is_known = |word: &str| Acl::parse(word).is_some() || word == "bucket-owner-full-control";
     if let Action::Bucket(_, BucketAction::PutAcl) | Action::Object(_, ObjectAction::PutAcl) = action {
         let has_document = headers::text(headers, "content-length").is_some_and(|length| length.trim() != "0")
             || headers.contains_key(http::header::TRANSFER_ENCODING);
-        if canned.as_deref() != Some("private") || grants || has_document {
-            return Err(ErrorReply::header_not_implemented("x-amz-acl", "The only access control list is private"));
+        if !canned.as_deref().is_some_and(is_known) || grants || has_document {
+            let additional = "An access control list is private, public-read or public-read-write";
+            return Err(ErrorReply::header_not_implemented("x-amz-acl", additional));
         }
         return Ok(());
     }
-    let allowed = matches!(canned.as_deref(), None | Some("private" | "bucket-owner-full-control"));
-    if allowed && !grants {
+    if canned.as_deref().is_none_or(is_known) && !grants {
         return Ok(());
     }
     Err(ErrorReply::bad_request("AccessControlListNotSupported", "The bucket does not allow ACLs"))

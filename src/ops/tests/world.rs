@@ -206,6 +206,7 @@ pub(super) fn copy_of(source: &str, target: &str) -> CopyObject {
         metadata: Directive::Copy,
         tags: Directive::Copy,
         storage_class: None,
+        acl: None,
         checksum_algorithm: None,
     }
 }

@@ -45,10 +45,10 @@ fn decodes_what_clients_send() {
             }),
         ),
         (
-            "PUT /bkt/",
+            "PUT /bkt/\nx-amz-acl: public-read",
             "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConfiguration>",
             Operation::CreateBucket(CreateBucket {
-                acl: crate::model::Acl::Private,
+                acl: Acl::PublicRead,
                 storage_class: None,
                 bucket: bucket(),
                 location: Some("eu-west-1".to_owned()),
@@ -60,9 +60,22 @@ fn decodes_what_clients_send() {
         ("GET /bkt?location=", "", Operation::GetBucketLocation(bucket())),
         ("GET /\nhost: bkt.localhost:9000", "", Operation::ListObjects(listing(None, 1000))),
         ("GET /bkt?versioning", "", Operation::GetBucketVersioning(bucket())),
-        ("PUT /bkt?acl\nx-amz-acl: private", "", Operation::GetBucketAcl(bucket())),
-        ("PUT /bkt/k?acl\nx-amz-acl: private\ncontent-length: 0", "", Operation::GetObjectAcl(object("k"))),
+        ("PUT /bkt?acl\nx-amz-acl: private", "", Operation::PutBucketAcl(bucket(), Acl::Private)),
+        ("PUT /bkt?acl\nx-amz-acl: public-read-write", "", Operation::PutBucketAcl(bucket(), Acl::PublicReadWrite)),
+        ("PUT /bkt?acl\nx-amz-acl: bucket-owner-full-control", "", Operation::PutBucketAcl(bucket(), Acl::Private)),
+        ("PUT /bkt/k?acl\nx-amz-acl: public-read\ncontent-length: 0", "", Operation::PutObjectAcl(object("k"), Some(Acl::PublicRead))),
         ("GET /bkt?lifecycle", "", Operation::GetBucketLifecycle(bucket())),
+        (
+            "PUT /bkt?lifecycle",
+            "<LifecycleConfiguration><Rule><Filter/><Status>Enabled</Status><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>",
+            Operation::PutBucketLifecycle(
+                bucket(),
+                LifecycleConfiguration {
+                    rules: vec![LifecycleRule { enabled: true, expiration: Some(Expiry::Days(1)), ..LifecycleRule::default() }],
+                },
+            ),
+        ),
+        ("DELETE /bkt?lifecycle", "", Operation::DeleteBucketLifecycle(bucket())),
         ("GET /bkt?requestPayment", "", Operation::GetAbsentBucketConfiguration(bucket(), AbsentConfiguration::RequestPayment)),
         ("GET /bkt?policyStatus", "", Operation::GetBucketPolicyStatus(bucket())),
         ("PUT /bkt?policy", "{}", Operation::PutBucketPolicy(bucket(), "{}".to_owned())),
@@ -171,7 +184,7 @@ fn decodes_what_clients_send() {
             Operation::DeleteObject(DeleteObject { object: object("k"), if_match: Some(ETagCondition::Any) }),
         ),
         (
-            "PUT /bkt/k\nx-amz-copy-source: /src-bkt/a%20b/%C3%BC+c?versionId=null\nx-amz-copy-source-if-none-match: 01010101010101010101010101010101\nx-amz-metadata-directive: REPLACE\ncontent-type: a/b\nx-amz-meta-x: y\nx-amz-storage-class: ONEZONE_IA\nx-amz-checksum-algorithm: sha256",
+            "PUT /bkt/k\nx-amz-copy-source: /src-bkt/a%20b/%C3%BC+c?versionId=null\nx-amz-copy-source-if-none-match: 01010101010101010101010101010101\nx-amz-metadata-directive: REPLACE\ncontent-type: a/b\nx-amz-meta-x: y\nx-amz-storage-class: ONEZONE_IA\nx-amz-acl: public-read\nx-amz-checksum-algorithm: sha256",
             "",
             Operation::CopyObject(CopyObject {
                 source: ObjectRef { bucket: Bucket::new("src-bkt").unwrap(), key: ObjectKey::new("a b/ü c").unwrap() },
@@ -181,6 +194,7 @@ fn decodes_what_clients_send() {
                 metadata: Directive::Replace((headers("a/b"), UserMetadata(vec![("x".to_owned(), b"y".to_vec())]))),
                 tags: Directive::Copy,
                 storage_class: Some("ONEZONE_IA".to_owned()),
+                acl: Some(Acl::PublicRead),
                 checksum_algorithm: Some(ChecksumAlgorithm::Sha256),
             }),
         ),
@@ -190,13 +204,13 @@ fn decodes_what_clients_send() {
             Operation::GetObjectAttributes(GetObjectAttributes { object: object("k"), part_number_marker: 7, parts_max: 2 }),
         ),
         (
-            "POST /bkt/k?uploads=\nx-amz-checksum-algorithm: CRC32\ncontent-type: a/b",
+            "POST /bkt/k?uploads=\nx-amz-checksum-algorithm: CRC32\nx-amz-acl: public-read-write\ncontent-type: a/b",
             "",
             Operation::CreateMultipartUpload(CreateMultipartUpload {
                 conditions: crate::model::WriteConditions::default(),
                 sequential: false,
                 object: object("k"),
-                attributes: Attributes { headers: headers("a/b"), ..Attributes::default() },
+                attributes: Attributes { headers: headers("a/b"), acl: Some(Acl::PublicReadWrite), ..Attributes::default() },
                 checksum: Some((ChecksumAlgorithm::Crc32, ChecksumType::Composite)),
             }),
         ),

@@ -35,7 +35,7 @@ fn a_form_is_a_put() {
         callback: None,
         object: object("up/a b.txt"),
         attributes: Attributes {
-            acl: None,
+            acl: Some(Acl::Private),
             headers: SystemHeaders {
                 content_type: Some("text/plain".to_owned()),
                 storage_class: Some("STANDARD_IA".to_owned()),
@@ -55,7 +55,7 @@ fn forms_are_refused_as_s3_refuses_them() {
     for (fields, status, code) in [
         (vec![("acl", "private")], 400, "InvalidArgument"),
         (vec![("key", "")], 400, "UserKeyMustBeSpecified"),
-        (vec![("key", "k"), ("acl", "public-read")], 400, "AccessControlListNotSupported"),
+        (vec![("key", "k"), ("acl", "authenticated-read")], 400, "AccessControlListNotSupported"),
         (vec![("key", "k"), ("x-amz-server-side-encryption", "AES256")], 501, "NotImplemented"),
         (vec![("key", "k"), ("x-amz-meta-a", "a\r\nb")], 400, "InvalidArgument"),
         (vec![("key", "k"), ("tagging", "<x")], 400, "MalformedXML"),

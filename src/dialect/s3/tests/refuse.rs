@@ -45,7 +45,7 @@ fn refusals() -> Vec<Refusal> {
             case("a bucket's sub-resource we have not", &format!("{method} /bkt?{name}"), "", 501, "NotImplemented", "additionalMessage=");
         }
     }
-    for name in ["lifecycle", "website", "encryption", "versioning", "notification", "logging", "requestPayment", "accelerate"] {
+    for name in ["website", "encryption", "versioning", "notification", "logging", "requestPayment", "accelerate"] {
         case("configuration that cannot be set", &format!("PUT /bkt?{name}"), "", 501, "NotImplemented", name);
     }
     case("a service sub-resource", "GET /?session", "", 501, "NotImplemented", "");
@@ -78,9 +78,12 @@ fn refusals() -> Vec<Refusal> {
     case("an abort by time", abort, "", 501, "NotImplemented", "Header=x-amz-if-match-initiated-time");
     case("a bucket with locks", "PUT /bkt\nx-amz-bucket-object-lock-enabled: true", "", 501, "NotImplemented", "Header=");
     case("an unknown class", &put("x-amz-storage-class: FAST"), "", 400, "InvalidStorageClass", "");
-    case("a public object", &put("x-amz-acl: public-read"), "", 400, "AccessControlListNotSupported", "The bucket does not allow ACLs");
+    let others = &put("x-amz-acl: authenticated-read");
+    case("an object for others", others, "", 400, "AccessControlListNotSupported", "The bucket does not allow ACLs");
     case("a grant", &put("x-amz-grant-read: id=x"), "", 400, "AccessControlListNotSupported", "");
-    case("a public bucket", "PUT /bkt?acl\nx-amz-acl: public-read", "", 501, "NotImplemented", "");
+    case("a bucket for others", "PUT /bkt?acl\nx-amz-acl: authenticated-read", "", 501, "NotImplemented", "");
+    case("an ACL of grants", "PUT /bkt?acl\nx-amz-acl: private\nx-amz-grant-read: id=x", "", 501, "NotImplemented", "");
+    case("no ACL", "PUT /bkt?acl", "", 501, "NotImplemented", "");
     case("an ACL document", "PUT /bkt/k?acl\nx-amz-acl: private\ncontent-length: 9", "", 501, "NotImplemented", "");
     case("a bad redirect", &put("x-amz-website-redirect-location: x"), "", 400, "InvalidRedirectLocation", "");
 
