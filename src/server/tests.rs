@@ -5,12 +5,18 @@ use crate::{
     auth::sign::{Credentials, presign_v4, sign_v4},
     blob::MemoryBlobs,
     digest,
+    events::{self, Outbox, Signer},
     meta::{Check, Kv, KvError, MemoryKv, Write},
     model::{Account, KeyRecord, KeyStatus, Limits, Timestamp},
     ops::{Environment, Gateway, GatewaySettings},
     testkit::raw_client::{RawClient, RawResponse},
 };
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 use tokio::{net::TcpListener, runtime::Runtime, sync::oneshot, task::JoinHandle};
 
 const REGION: &str = "us-east-1";
@@ -40,6 +46,12 @@ fn key(access_key: &str, account: &str, policy: Option<&str>, status: KeyStatus)
     }
 }
 
+/// Making a key takes a while; one will do for all tests.
+fn signer() -> Arc<Signer> {
+    static SIGNER: OnceLock<Arc<Signer>> = OnceLock::new();
+    Arc::clone(SIGNER.get_or_init(|| Arc::new(Signer::from_pem(&Signer::new_key_pem().unwrap()).unwrap())))
+}
+
 impl Harness {
     fn start() -> Self {
         Self::start_with(|_| {})
@@ -55,6 +67,7 @@ impl Harness {
             now: Arc::new(|| NOW),
             random: Arc::new(|buffer| getrandom::fill(buffer).expect("the operating system has random numbers")),
         };
+        let outbox = Outbox::new(Arc::clone(&kv), events::Settings::default(), signer(), Arc::new(|| NOW));
         let gateway = Gateway::new(kv, Arc::new(MemoryBlobs::default()), GatewaySettings::default(), environment);
         let mut settings = ServerSettings {
             region: REGION.to_owned(),
@@ -79,7 +92,7 @@ impl Harness {
             let stopped = async {
                 let _ = stopped.await;
             };
-            (addresses.0, addresses.1, tokio::spawn(serve(settings, served_gateway, listener, Some(metrics_listener), stopped)))
+            (addresses.0, addresses.1, tokio::spawn(serve(settings, served_gateway, outbox, listener, Some(metrics_listener), stopped)))
         });
         Self { runtime, address, operators, gateway, stop: Some(stop), served }
     }
