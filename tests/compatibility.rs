@@ -339,8 +339,8 @@ fn clients_have_the_versions_that_are_pinned() {
         let (name, version) = line.split_once("==").expect("every requirement is pinned");
         pinned.insert((name.to_owned(), version.to_owned(), "requirements.txt"));
     }
-    // It runs the scenarios and is no client.
-    pinned.retain(|(name, ..)| name != "pytest");
+    // These run the scenarios and check what they did; they are no clients.
+    pinned.retain(|(name, ..)| !["cryptography", "pytest", "requests"].contains(&name.as_str()));
     let package: serde_json::Value = serde_json::from_str(include_str!("clients/js/package.json")).expect("it is JSON");
     for (name, version) in package["dependencies"].as_object().expect("there are dependencies") {
         pinned.insert((name.clone(), version.as_str().expect("a version").to_owned(), "js/package.json"));
