@@ -64,6 +64,7 @@ pub(super) fn decode(headers: &HeaderMap, target: ObjectRef, now: Timestamp) -> 
         metadata,
         tags,
         storage_class: headers::storage_class(headers)?,
+        acl: headers::object_acl(headers)?.flatten(),
         checksum_algorithm: None,
     })
 }
