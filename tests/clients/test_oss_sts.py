@@ -119,7 +119,7 @@ def test_what_sts_refuses(server, made):
         (sts_client(server, access_key="NOBODY0000000000"), "InvalidClientTokenId"),
     ]:
         with pytest.raises(botocore.exceptions.ClientError) as error:
-            client.assume_role(RoleArn="arn:aws:iam::123456789012:role/demo", RoleSessionName="s")
+            client.assume_role(RoleArn="arn:aws:iam::123456789012:role/demo", RoleSessionName="s-1")
         assert error.value.response["Error"]["Code"] == expected
     for options in ({"DurationSeconds": 43_201}, {"Policy": "{not json"}):
         with pytest.raises(botocore.exceptions.ClientError):

@@ -115,16 +115,17 @@ const stories = {
     assert.equal((await contentOf(client, "log")).toString(), "onetwo");
 
     const names = [];
-    for (let marker; marker !== null; ) {
-      const page = await client.list({ "max-keys": 3, marker });
+    // With version 4 the SDK leaves what is undefined out of the signature but not out of the URL, so nothing is undefined here.
+    for (let marker = ""; marker !== null; ) {
+      const page = await client.list({ "max-keys": 3, ...(marker && { marker }) });
       names.push(...page.objects.map((entry) => entry.name));
       assert.ok(page.objects.every((entry) => entry.owner.id && entry.storageClass === "Standard"));
       marker = page.nextMarker;
     }
     assert.deepEqual(names, ["copy", "dir/ä +%&//..😀", "from file", "link", "log", "plain", "streamed"]);
     const again = [];
-    for (let token = undefined; token !== null; ) {
-      const page = await client.listV2({ "max-keys": 3, "continuation-token": token, "encoding-type": undefined });
+    for (let token = ""; token !== null; ) {
+      const page = await client.listV2({ "max-keys": 3, ...(token && { "continuation-token": token }) });
       again.push(...page.objects.map((entry) => entry.name));
       token = page.nextContinuationToken;
     }
@@ -210,10 +211,11 @@ const stories = {
     await limited.put("up/ü", Buffer.from("allowed"));
     await assert.rejects(limited.put("elsewhere", Buffer.from("refused")), { code: "AccessDenied", status: 403 });
     await assert.rejects(limited.get("up/ü"), { code: "AccessDenied", status: 403 });
+    // `fetch` gives text a Content-Type, which the signature would have to know of; a buffer gets none.
     const url = authorizationV4
       ? await limited.signatureUrlV4("PUT", 60, {}, "up/url")
       : limited.signatureUrl("up/url", { method: "PUT", expires: 60 });
-    assert.equal((await fetch(url, { method: "PUT", body: "by URL" })).status, 200);
+    assert.equal((await fetch(url, { method: "PUT", body: Buffer.from("by URL") })).status, 200);
     const whole = connect();
     assert.equal((await contentOf(whole, "up/url")).toString(), "by URL");
 
@@ -294,7 +296,7 @@ const stories = {
       assert.deepEqual([got.content.toString(), got.res.headers["x-oss-meta-a"], got.res.headers["content-type"]], ["posted", "b", "text/x-posted"]);
       const [created, document] = await send({ key: "up/201", success_action_status: "201", ...signed });
       assert.equal(created, 201);
-      assert.match(document, new RegExp(`<PostResponse>.*<Bucket>${bucket}</Bucket>.*<Key>up/201</Key>.*<ETag>"?${md5("posted")}"?</ETag>.*</PostResponse>`, "s"));
+      assert.match(document, new RegExp(`<PostResponse>.*<Bucket>${bucket}</Bucket>.*<Key>up/201</Key>.*<ETag>(&quot;|")?${md5("posted")}(&quot;|")?</ETag>.*</PostResponse>`, "s"));
       const [redirected, , headers] = await send({ key: "up/303", success_action_redirect: "http://app.example.test/done?x=1", ...signed });
       const target = new URL(headers.get("location"));
       assert.deepEqual([redirected, target.host, target.searchParams.get("x"), target.searchParams.get("key")], [303, "app.example.test", "1", "up/303"]);
@@ -330,7 +332,7 @@ const stories = {
     const json = { url: `${settings.app}/ok`, body: '{"object":${object},"size":${size}}', contentType: "application/json" };
     assert.deepEqual((await client.put("json", body, { callback: json })).data.got, { object: "json", size: body.length });
     const url = client.signatureUrl("by URL", { method: "PUT", expires: 60, callback });
-    const answer = await fetch(url, { method: "PUT", body: "by URL" });
+    const answer = await fetch(url, { method: "PUT", body: Buffer.from("by URL") });
     assert.deepEqual([answer.status, (await answer.json()).got.who], [200, "me & ü"]);
     const failing = { ...callback, url: `${settings.app}/fail` };
     await assert.rejects(client.put("kept", body, { callback: failing }), { code: "CallbackFailed", status: 203 });
