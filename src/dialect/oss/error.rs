@@ -121,6 +121,10 @@ pub fn encode_error(rejection: &Rejection, parts: &Parts, address: Option<&Addre
         Rejection::Auth(error) => refusal(&auth_error::reply(error), &parts.method, context),
         Rejection::Decode(reply) => refusal(reply, &parts.method, context),
         Rejection::Failure(Failure::AccessDenied) => refusal(&denied(parts, address), &parts.method, context),
+        // What a copy finds unchanged is 304; what a part copied finds so is 412 ("CopyObject", "UploadPartCopy").
+        Rejection::Failure(Failure::PreconditionFailed(condition)) if is_unchanged(condition) && !is_of_upload(parts) => {
+            response::empty(StatusCode::NOT_MODIFIED, context)
+        }
         Rejection::Failure(failure) => match failure::answer(failure) {
             Answer::Error(reply) => refusal(&reply, &parts.method, context),
             Answer::Success(document) => response::document(StatusCode::OK, document, context),
@@ -133,6 +137,14 @@ pub fn encode_error(rejection: &Rejection, parts: &Parts, address: Option<&Addre
             }
         },
     }
+}
+
+fn is_unchanged(condition: &str) -> bool {
+    matches!(condition, "x-amz-copy-source-If-None-Match" | "x-amz-copy-source-If-Modified-Since")
+}
+
+fn is_of_upload(parts: &Parts) -> bool {
+    parts.uri.query().is_some_and(|query| query.split('&').any(|parameter| parameter.starts_with("uploadId=")))
 }
 
 /// An error's reply; to HEAD the document comes in a header, where the newer SDKs look for it.
@@ -210,6 +222,14 @@ mod tests {
         let response = encode_error(&error.into(), &head("GET /bkt/k\nAuthorization: OSS AK:x"), None, &context());
         assert_eq!((response.status().as_u16(), header(&response, "x-oss-ec")), (403, "0002-00000902"));
         check("error_access_key", &response);
+    }
+
+    #[test]
+    fn a_copy_of_what_has_not_changed_is_304_and_a_part_of_it_412() {
+        let failure = || Failure::PreconditionFailed("x-amz-copy-source-If-None-Match").into();
+        let status = |request: &str| encode_error(&failure(), &head(request), None, &context()).status().as_u16();
+        assert_eq!(status("PUT /bkt/k"), 304);
+        assert_eq!(status("PUT /bkt/k?partNumber=1&uploadId=0"), 412);
     }
 
     #[test]
