@@ -20,7 +20,7 @@ test: test-rust test-clients
 test-rust: prerequisites
 	cargo test --release --locked --no-fail-fast
 
-# Scenarios of the S3 clients against the real binary. More arguments for pytest: make test-clients ARGS="-k boto3"
+# Scenarios of the S3 and OSS clients against the real binary. More arguments for pytest: make test-clients ARGS="-k boto3"
 test-clients: build
 	@.ci/prerequisites clients
 	tests/clients/setup.sh

@@ -307,8 +307,8 @@ pub struct UploadPartCopy {
     pub part_number: PartNumber,
     /// What to copy.
     pub source: ObjectRef,
-    /// Inclusive first and last offset, first ≤ last; `None` copies all of it.
-    pub source_range: Option<(u64, u64)>,
+    /// Inclusive first and last offset, first ≤ last; without a last one up to the end. `None` copies all of it.
+    pub source_range: Option<(u64, Option<u64>)>,
     /// Conditions on the source; a failed one is 412.
     pub source_conditions: ReadConditions,
 }

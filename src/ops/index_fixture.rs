@@ -66,7 +66,13 @@ impl Fixture {
     }
 
     pub(super) async fn execute_as(&self, caller: Caller, operation: Operation) -> Result<Outcome, Failure> {
-        let request = super::Request { origin: crate::model::Origin::default(), caller, limits: crate::model::Limits::S3, operation };
+        let request = super::Request {
+            name: operation.name(),
+            origin: crate::model::Origin::default(),
+            caller,
+            limits: crate::model::Limits::S3,
+            operation,
+        };
         self.gateway.execute(request, None).await.map(|reply| reply.outcome)
     }
 

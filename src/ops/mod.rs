@@ -69,6 +69,8 @@ pub struct Request {
     pub limits: Limits,
     /// What is asked.
     pub operation: Operation,
+    /// What it is called in its API; PostObject is a PutObject below.
+    pub name: &'static str,
     /// Where it came from.
     pub origin: Origin,
 }

@@ -33,7 +33,7 @@ impl Telling {
             callback: callback.clone(),
             origin: request.origin.clone(),
             requester: request.caller.account().cloned(),
-            operation: request.operation.name(),
+            operation: request.name,
         })
     }
 }

@@ -76,7 +76,8 @@ impl Gateway {
 fn source_range(operation: &UploadPartCopy, size: u64) -> Result<ByteRange, Failure> {
     match operation.source_range {
         None => Ok(ByteRange { start: 0, end: size }),
-        Some((first, last)) if first <= last && last < size => Ok(ByteRange { start: first, end: last + 1 }),
+        Some((first, Some(last))) if first <= last && last < size => Ok(ByteRange { start: first, end: last + 1 }),
+        Some((first, None)) if first < size => Ok(ByteRange { start: first, end: size }),
         Some(_) => Err(Failure::CopyRangeInvalid { size }),
     }
 }

@@ -252,7 +252,8 @@ impl Server {
             BodyKind::Stream => Some(limited(stream_body(exchange.body, &sender.payload, &mut operation)?, traffic_limit)),
             BodyKind::None | BodyKind::Document { .. } | BodyKind::Form => None,
         };
-        let request = Request { caller: sender.caller, limits: *exchange.dialect.limits(), operation, origin: exchange.origin() };
+        let name = operation.name();
+        let request = Request { caller: sender.caller, limits: *exchange.dialect.limits(), operation, name, origin: exchange.origin() };
         self.check_callback(&request).await?;
         let mut reply = self.gateway.execute(request, body).await?;
         if let Outcome::DeleteObjects(results) = &mut reply.outcome {

@@ -20,6 +20,9 @@ use crate::{
 use http::{StatusCode, header};
 use std::ops::RangeInclusive;
 
+/// What a form is called in logs and events.
+const FORM: &str = "PostObject";
+
 impl Server {
     /// Reads a form's fields, verifies them and stores its file.
     ///
@@ -41,9 +44,10 @@ impl Server {
         let (sender, sizes) = self.authenticate_form(exchange, &form.fields).await?;
         let decoded = route.decode_form(exchange.parts, &form.fields, form.file_name.as_deref())?;
         let Decoded { mut operation, wire, traffic_limit } = decoded;
-        exchange.completion.operation = Some("PostObject");
+        exchange.completion.operation = Some(FORM);
         self.authorise(exchange, &sender, &mut operation, route.expected_bucket_owners()).await?;
-        let request = Request { caller: sender.caller, limits: *exchange.dialect.limits(), operation, origin: exchange.origin() };
+        let request =
+            Request { caller: sender.caller, limits: *exchange.dialect.limits(), operation, name: FORM, origin: exchange.origin() };
         self.check_callback(&request).await?;
         let reply = self.gateway.execute(request, Some(limited(Box::new(form.into_file(sizes)), traffic_limit))).await?;
         Ok(self.encode(&*wire, reply, exchange.context).await)

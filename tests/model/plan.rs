@@ -368,9 +368,10 @@ impl Plan<'_> {
         let ((object, upload_id), part_number, read) = (self.upload(), self.part_number(), self.read());
         let source_range = match read.selection {
             Selection::Range(RangeRequest::FromTo(first, last)) | Selection::RangeWithin(RangeRequest::FromTo(first, last)) => {
-                Some((first, last))
+                Some((first, Some(last)))
             }
-            Selection::Range(RangeRequest::From(first) | RangeRequest::Suffix(first)) => Some((first / 2, first)),
+            Selection::Range(RangeRequest::From(first)) => Some((first, None)),
+            Selection::Range(RangeRequest::Suffix(first)) => Some((first / 2, Some(first))),
             Selection::RangeWithin(_) | Selection::Whole | Selection::Part(_) => None,
         };
         let source_conditions = ReadConditions::default();

@@ -455,8 +455,9 @@ impl Reference {
         let size = bytes.len() as u64;
         let bytes = match copy.source_range {
             None => bytes,
-            Some((_, last)) if last >= size => return Err(Failure::CopyRangeInvalid { size }),
-            Some((first, last)) => bytes[usize::try_from(first).unwrap()..=usize::try_from(last).unwrap()].to_vec(),
+            Some((first, last)) if last.unwrap_or(first) >= size => return Err(Failure::CopyRangeInvalid { size }),
+            Some((first, None)) => bytes[usize::try_from(first).unwrap()..].to_vec(),
+            Some((first, Some(last))) => bytes[usize::try_from(first).unwrap()..=usize::try_from(last).unwrap()].to_vec(),
         };
         let size_max = self.limits.part_size_bytes_max;
         if bytes.len() as u64 > size_max {

@@ -410,7 +410,7 @@ impl Storm {
     }
 
     async fn upload_part_copy(&self, target: ObjectRef, id: UploadId, source: ObjectRef, dice: &mut Dice) {
-        let source_range = dice.one_in(2).then_some((0, SLICE_SIZE as u64 - 1));
+        let source_range = dice.one_in(2).then_some((0, Some(SLICE_SIZE as u64 - 1)));
         let part_number = number(dice.number() % PARTS + 1);
         let copy = UploadPartCopy {
             object: target,

@@ -28,12 +28,14 @@ pub(super) fn selection(headers: &HeaderMap) -> Selection {
 ///
 /// # Errors
 /// `InvalidArgument` for `bytes=a-` and `bytes=-n`.
-pub(super) fn of_copy(headers: &HeaderMap) -> Result<Option<(u64, u64)>, ErrorReply> {
+pub(super) fn of_copy(headers: &HeaderMap) -> Result<Option<(u64, Option<u64>)>, ErrorReply> {
     const NAME: &str = "x-oss-copy-source-range";
     let Some(text) = headers::text(headers, NAME) else { return Ok(None) };
     match parse(&text) {
-        Parsed::Range(RangeRequest::FromTo(first, last)) => Ok(Some((first, last))),
-        Parsed::Range(RangeRequest::From(_) | RangeRequest::Suffix(_)) => {
+        Parsed::Range(RangeRequest::FromTo(first, last)) => Ok(Some((first, Some(last)))),
+        // oss2 writes a range without an end so.
+        Parsed::Range(RangeRequest::From(first)) => Ok(Some((first, None))),
+        Parsed::Range(RangeRequest::Suffix(_)) => {
             Err(error::invalid_argument("The range must be of the form bytes=first-last.", NAME, &text))
         }
         Parsed::Reversed | Parsed::None => Ok(None),
@@ -104,14 +106,13 @@ mod tests {
     }
 
     #[test]
-    fn an_invalid_source_range_is_the_whole_source_and_an_open_one_refused() {
+    fn an_invalid_source_range_is_the_whole_source_and_one_without_a_start_refused() {
         let of_copy = |range| of_copy(&headers(range, None, "x-oss-copy-source-range")).map_err(|error| error.code);
-        assert_eq!(of_copy("bytes=0-4"), Ok(Some((0, 4))));
+        assert_eq!(of_copy("bytes=0-4"), Ok(Some((0, Some(4)))));
+        assert_eq!(of_copy("bytes=3-"), Ok(Some((3, None))));
         for invalid in ["bytes=4-0", "0-4", "bytes=0-1,2-3", "", "x"] {
             assert_eq!(of_copy(invalid), Ok(None), "{invalid}");
         }
-        for open in ["bytes=0-", "bytes=-4"] {
-            assert_eq!(of_copy(open), Err("InvalidArgument"), "{open}");
-        }
+        assert_eq!(of_copy("bytes=-4"), Err("InvalidArgument"));
     }
 }

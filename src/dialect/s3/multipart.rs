@@ -82,7 +82,10 @@ pub(super) fn decode_part_copy(
         part_number: part_number(query)?,
         upload_id: upload_id(query)?,
         source: CopySource::parse(headers)?.object,
-        source_range: headers::text(headers, "x-amz-copy-source-range").map(|text| range::parse_copy(&text)).transpose()?,
+        source_range: headers::text(headers, "x-amz-copy-source-range")
+            .map(|text| range::parse_copy(&text))
+            .transpose()?
+            .map(|(first, last)| (first, Some(last))),
         source_conditions: conditions::of_source(headers, now),
     })
 }

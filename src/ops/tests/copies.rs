@@ -174,6 +174,7 @@ async fn every_condition_on_the_source_fails_as_412() {
 }
 
 fn part_copy(upload_id: UploadId, part: u64, source: &str, source_range: Option<(u64, u64)>) -> Operation {
+    let source_range = source_range.map(|(first, last)| (first, Some(last)));
     Operation::UploadPartCopy(UploadPartCopy {
         object: object("k"),
         upload_id,

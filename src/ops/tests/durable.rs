@@ -36,7 +36,8 @@ async fn open(directory: &Path, now_ms: i64) -> Arc<Gateway> {
 }
 
 async fn run(gateway: &Arc<Gateway>, operation: Operation, body: Option<&[u8]>) -> Outcome {
-    let request = Request { origin: crate::model::Origin::default(), caller: Caller::Anonymous, limits: LIMITS, operation };
+    let request =
+        Request { name: operation.name(), origin: crate::model::Origin::default(), caller: Caller::Anonymous, limits: LIMITS, operation };
     let body = body.map(|bytes| Box::new(pieces(bytes)) as Box<dyn crate::ops::Body>);
     gateway.execute(request, body).await.unwrap().outcome
 }
@@ -44,7 +45,16 @@ async fn run(gateway: &Arc<Gateway>, operation: Operation, body: Option<&[u8]>) 
 async fn get(gateway: &Arc<Gateway>, key: &str) -> Vec<u8> {
     let operation = Operation::GetObject(read_of(key, Selection::Whole));
     let reply = gateway
-        .execute(Request { origin: crate::model::Origin::default(), caller: Caller::Anonymous, limits: LIMITS, operation }, None)
+        .execute(
+            Request {
+                name: operation.name(),
+                origin: crate::model::Origin::default(),
+                caller: Caller::Anonymous,
+                limits: LIMITS,
+                operation,
+            },
+            None,
+        )
         .await
         .unwrap();
     let pieces: Vec<_> = reply.content.unwrap().try_collect().await.unwrap();

@@ -274,7 +274,9 @@ impl World {
 
     pub(super) async fn execute(&self, operation: Operation, body: Option<Box<dyn Body>>) -> Result<Reply, Failure> {
         let caller = Caller::Key { access_key: "key".to_owned(), account: Account::root() };
-        self.gateway.execute(Request { origin: crate::model::Origin::default(), caller, limits: LIMITS, operation }, body).await
+        self.gateway
+            .execute(Request { name: operation.name(), origin: crate::model::Origin::default(), caller, limits: LIMITS, operation }, body)
+            .await
     }
 
     pub(super) async fn run(&self, operation: Operation) -> Result<Outcome, Failure> {

@@ -205,7 +205,7 @@ fn decodes_the_calls_of_multipart_uploads() {
         (
             "PUT /bkt/k?partNumber=2&uploadId=$U\nx-oss-copy-source: /bkt/a\nx-oss-copy-source-range: bytes=0-9",
             "",
-            Operation::UploadPartCopy(part_copy(Some((0, 9)))),
+            Operation::UploadPartCopy(part_copy(Some((0, Some(9))))),
         ),
         (
             "POST /bkt/k?uploadId=$U\nx-oss-meta-repeated: by ali-oss",

@@ -243,7 +243,7 @@ fn decodes_what_clients_send() {
                 upload_id: upload(),
                 part_number: number(7),
                 source: object("s"),
-                source_range: Some((0, 9)),
+                source_range: Some((0, Some(9))),
                 source_conditions: ReadConditions::default(),
             }),
         ),
