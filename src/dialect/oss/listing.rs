@@ -3,14 +3,13 @@
 
 use super::{
     error::{ErrorReply, invalid_argument},
-    headers::shown_storage_class,
     owner,
     query::{PAGE_SIZE_MAX, Query},
     response::{self, ReplyContext, iso8601, quoted},
     service::PAGE_SIZE,
 };
 use crate::{
-    dialect::{percent, xml::Writer},
+    dialect::{percent, storage_class, xml::Writer},
     model::{Account, Bucket, Entry, ListObjectVersions, ListObjects, ObjectListing, ObjectSummary, ObjectType},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -192,7 +191,7 @@ fn write_object(w: &mut Writer, reply: &ObjectsReply, account: &Account, object:
         w.leaf("ETag", quoted(&object.etag));
         w.leaf("Type", object_type(object.object_type));
         w.leaf("Size", object.size);
-        w.leaf("StorageClass", shown_storage_class(object.storage_class.as_deref()));
+        w.leaf("StorageClass", storage_class::in_oss(object.storage_class.as_deref()));
         if shows_owner {
             owner::write(w, account);
         }

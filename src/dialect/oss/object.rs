@@ -12,6 +12,7 @@ use crate::{
         address::authority,
         error::ErrorReply,
         percent::{self, Plus},
+        storage_class,
     },
     model::{
         Acl, AppendObject, Caller, ETag, ObjectKey, ObjectRead, ObjectRef, ObjectType, PutObject, PutSymlink, ReadObject, Selected,
@@ -216,7 +217,7 @@ pub(super) fn encode_read(reply: &ReadReply, read: &ObjectRead, context: &ReplyC
 fn set_attributes(headers: &mut HeaderMap, read: &ObjectRead) {
     let system = &read.attributes.headers;
     let content_type = system.content_type.as_deref().unwrap_or(CONTENT_TYPE_DEFAULT);
-    let storage_class = headers::shown_storage_class(system.storage_class.as_deref());
+    let class = storage_class::in_oss(system.storage_class.as_deref());
     for (name, value) in [
         (header::CONTENT_TYPE, Some(content_type)),
         (header::CACHE_CONTROL, system.cache_control.as_deref()),
@@ -225,7 +226,7 @@ fn set_attributes(headers: &mut HeaderMap, read: &ObjectRead) {
         (header::CONTENT_LANGUAGE, system.content_language.as_deref()),
         (header::EXPIRES, system.expires.as_deref()),
         (HeaderName::from_static("x-oss-object-type"), Some(listing::object_type(read.object_type))),
-        (HeaderName::from_static("x-oss-storage-class"), Some(storage_class)),
+        (HeaderName::from_static("x-oss-storage-class"), Some(class)),
     ] {
         if let Some(value) = value {
             set(headers, name, value);

@@ -10,7 +10,7 @@ use super::{
     response::{self, NAMESPACE, ReplyContext, quoted},
 };
 use crate::{
-    dialect::{date::iso8601, xml::Writer},
+    dialect::{date::iso8601, storage_class, xml::Writer},
     model::{Account, Bucket, BucketInfo, Entry, ListBuckets, ListObjectVersions, ListObjects, ObjectListing, ObjectSummary},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -223,7 +223,7 @@ fn write_object(w: &mut Writer, reply: &ObjectsReply, account: &Account, object:
         w.leaf("ETag", quoted(&object.etag));
         checksum::write_kind(w, object.checksum);
         w.leaf("Size", object.size);
-        w.leaf("StorageClass", object.storage_class.as_deref().unwrap_or("STANDARD"));
+        w.leaf("StorageClass", storage_class::in_s3(object.storage_class.as_deref()));
         if shows_owner {
             owner::write(w, "Owner", account);
         }

@@ -9,7 +9,7 @@ use super::{
     response::{self, NAMESPACE, ReplyContext, set},
 };
 use crate::{
-    dialect::{address::authority, percent, xml::Writer},
+    dialect::{address::authority, percent, storage_class, xml::Writer},
     model::{
         Caller, GetObjectAttributes, ObjectAttributesInfo, ObjectRead, ObjectRef, PartNumber, ReadObject, Selected, Selection, Timestamp,
         UserMetadata,
@@ -138,7 +138,7 @@ fn set_attributes(headers: &mut HeaderMap, read: &ObjectRead) {
         (header::CONTENT_LANGUAGE, system.content_language.as_deref()),
         (header::EXPIRES, system.expires.as_deref()),
         (HeaderName::from_static("x-amz-website-redirect-location"), system.website_redirect.as_deref()),
-        (HeaderName::from_static("x-amz-storage-class"), system.storage_class.as_deref()),
+        (HeaderName::from_static("x-amz-storage-class"), system.storage_class.as_deref().map(|class| storage_class::in_s3(Some(class)))),
     ] {
         if let Some(value) = value {
             set(headers, name, value);
@@ -245,7 +245,7 @@ pub(super) fn encode_attributes(reply: &AttributesReply, info: &ObjectAttributes
         if let Some(part_count) = object.part_count.filter(|_| reply.object_parts) {
             w.element("ObjectParts", |w| write_parts(w, reply, info, part_count));
         }
-        let class = object.attributes.headers.storage_class.as_deref().unwrap_or("STANDARD");
+        let class = storage_class::in_s3(object.attributes.headers.storage_class.as_deref());
         w.leaf_if("StorageClass", reply.storage_class.then_some(class));
         w.leaf_if("ObjectSize", reply.object_size.then_some(object.size));
     });
