@@ -7,19 +7,22 @@
 //!
 //! `s3/` and `oss/` have the same file names, so that reading them side by side shows how the
 //! dialects differ. What both share lies beside them: XML, percent-encoding, dates, addresses, errors,
-//! header values, conditions of reads, storage classes.
+//! header values, conditions of reads, tokens, storage classes, cross-origin rules, forms.
 
 pub mod address;
 mod conditions;
+mod cross_origin;
 pub mod date;
 pub mod detect;
 pub mod error;
+mod form_answer;
 pub mod oss;
 pub mod percent;
 mod reply;
 pub mod s3;
 mod storage_class;
 pub mod sts;
+mod token;
 mod values;
 pub mod xml;
 

@@ -9,7 +9,7 @@ use super::{
     response::{self, NAMESPACE, ReplyContext, set},
 };
 use crate::{
-    dialect::{address::authority, percent, storage_class, xml::Writer},
+    dialect::{address, percent, storage_class, xml::Writer},
     model::{
         Caller, GetObjectAttributes, ObjectAttributesInfo, ObjectRead, ObjectRef, PartNumber, ReadObject, Selected, Selection, Timestamp,
         UserMetadata,
@@ -273,10 +273,5 @@ fn write_parts(w: &mut Writer, reply: &AttributesReply, info: &ObjectAttributesI
 
 /// The object's URL as this client would write it. Behind a proxy that ends TLS the scheme is the one it reports.
 pub(super) fn location(parts: &Parts, object: &ObjectRef, virtual_hosted: bool) -> String {
-    let is_https =
-        parts.uri.scheme_str() == Some("https") || headers::text(&parts.headers, "x-forwarded-proto").as_deref() == Some("https");
-    let scheme = if is_https { "https" } else { "http" };
-    let authority = authority(parts);
-    let key = percent::encode_path(object.key.as_str());
-    if virtual_hosted { format!("{scheme}://{authority}/{key}") } else { format!("{scheme}://{authority}/{}/{key}", object.bucket) }
+    address::url(parts, &object.bucket, &percent::encode_path(object.key.as_str()), virtual_hosted)
 }
