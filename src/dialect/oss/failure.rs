@@ -291,6 +291,8 @@ mod tests {
         for (failure, status, code, ec) in [
             (Failure::NoSuchBucket(bucket()), 404, "NoSuchBucket", "0015-00000101"),
             (Failure::BucketAlreadyExists(bucket()), 409, "BucketAlreadyExists", "0015-00000104"),
+            (Failure::BucketElsewhere(bucket()), 409, "BucketAlreadyExists", ""),
+            (Failure::BucketOfOtherClass(bucket()), 409, "BucketAlreadyExists", ""),
             (Failure::BucketNotEmpty(bucket()), 409, "BucketNotEmpty", "0015-00000301"),
             (Failure::NoSuchKey(key("k")), 404, "NoSuchKey", "0026-00000001"),
             (no_such_upload, 404, "NoSuchUpload", "0017-00000244"),
