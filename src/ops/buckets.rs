@@ -89,7 +89,13 @@ impl Gateway {
             return Err(Failure::BucketOfOtherClass(bucket.clone()));
         }
         if let Some(acl) = acl {
-            self.put_bucket_acl(bucket, *acl).await?;
+            let change = |record: &mut BucketRecord| {
+                // By now it could be somebody else's.
+                if record.id == existing.id {
+                    record.acl = *acl;
+                }
+            };
+            self.update_bucket(bucket, change).await?;
         }
         Ok(Outcome::CreateBucket)
     }
