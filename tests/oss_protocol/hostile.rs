@@ -156,7 +156,7 @@ fn callbacks_that_are_none_store_nothing_and_call_nobody() {
          (ArgumentName=callback; ArgumentValue={good}) 0007-00000027"
     );
     let bad_url = refused("The callback url configuration is invalid.");
-    let six = vec!["http://a.example/"; 6].join(";");
+    let six = ["http://a.example/"; 6].join(";");
     let in_query = percent_encode(&good);
     for (name, asked, expected) in [
         ("no base64", with("!"), refused("The callback configuration is not base64 encoded.")),
