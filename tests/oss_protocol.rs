@@ -26,6 +26,8 @@ mod objects;
 mod signatures;
 #[path = "oss_protocol/table.rs"]
 mod table;
+#[path = "oss_protocol/tokens.rs"]
+mod tokens;
 
 mod protocol;
 mod support;

@@ -258,3 +258,21 @@ fn authorization_of_version_4_is_a_list_in_any_order() {
     table.check("unnamed headers", missing.element("Code").unwrap_or_default(), "SignatureDoesNotMatch");
     table.finish(&missing, "206");
 }
+
+#[test]
+fn who_expects_100_is_answered_before_and_after_the_body() {
+    let peer = Peer::start();
+    let target = format!("/{}/k", peer.bucket());
+    let asked = put(&target, "hello").with("expect", "100-continue").with("content-type", "text/plain");
+    let mut client = peer.connect();
+    client.send(asked.head_bytes(&peer.host())).expect("the server reads");
+    assert_eq!(client.receive("PUT").expect("the server answers").status, 100);
+    client.send("hello").expect("the server reads");
+    assert_eq!(client.receive("PUT").expect("the server answers").status, 200);
+    // Who may not is told so without having to send anything.
+    let mut client = peer.connect();
+    client.send(asked.signed_as(ACCESS_KEY, "another secret").head_bytes(&peer.host())).expect("the server reads");
+    let refused = client.receive("PUT").expect("the server answers");
+    assert_eq!((refused.status, refused.element("Code")), (403, Some("SignatureDoesNotMatch")));
+    assert_eq!(peer.ask(&get(&target)).text(), "hello");
+}

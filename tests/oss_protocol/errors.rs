@@ -260,3 +260,27 @@ fn errors_have_their_status_code_message_elements_and_number() {
     let canary = peer.ask(&get(&b("/none")));
     table.finish(&canary, "404 NoSuchKey: The specified key does not exist. (Key=k) 0026-00000001");
 }
+
+#[test]
+fn bodies_that_end_early_or_never_are_told_apart_and_store_nothing() {
+    let peer = Peer::start();
+    let mut table = Table::default();
+    let target = format!("/{}/k", peer.bucket());
+    let incomplete = "400 IncompleteBody: You did not provide the number of bytes specified by the Content-Length HTTP header.";
+    let timeout = "400 RequestTimeout: Your socket connection to the server was not read from or written to within the timeout period. \
+                   Idle connections will be closed.";
+    let whole = put(&target, "hello world").bytes(&peer.host());
+    let mut last = None;
+    for (name, ends, expected) in [("ends early", true, incomplete), ("never ends", false, timeout)] {
+        let mut client = peer.connect();
+        client.send(&whole[..whole.len() - 3]).expect("the server reads");
+        if ends {
+            client.finish_sending().expect("the sending side can be closed");
+        }
+        let response = client.receive("PUT").expect("the server answers");
+        table.line(name, &response, expected);
+        last = Some(response);
+    }
+    table.line("nothing was stored", &peer.ask(&head(&target)), "404 NoSuchKey: The specified key does not exist. (Key=k) 0026-00000001");
+    table.finish(&last.expect("there are answers"), incomplete);
+}

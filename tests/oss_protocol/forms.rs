@@ -8,29 +8,36 @@ use crate::{
     table::{Table, line},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use partway::{dialect::date::iso8601, testkit::raw_client::RawResponse};
+use partway::{auth::sign::Credentials, dialect::date::iso8601, testkit::raw_client::RawResponse};
 
 /// What a version 4 policy must have conditions for.
-const OWN_V4: &str = r#"{"x-oss-signature-version":"OSS4-HMAC-SHA256"},{"x-oss-credential":"CREDENTIAL"},{"x-oss-date":"DATE"}"#;
+pub(crate) const OWN_V4: &str = r#"{"x-oss-signature-version":"OSS4-HMAC-SHA256"},{"x-oss-credential":"CREDENTIAL"},{"x-oss-date":"DATE"}"#;
 
 /// A policy for a minute.
-fn policy(conditions: &str) -> String {
+pub(crate) fn policy(conditions: &str) -> String {
     format!(r#"{{"expiration":"{}","conditions":[{conditions}]}}"#, iso8601(now().plus_millis(60_000)))
 }
 
-fn form_v1(fields: &[(&str, &str)], policy: &str) -> Form {
+/// The root's credentials.
+pub(crate) fn root() -> Credentials {
+    Credentials { access_key: ACCESS_KEY.to_owned(), secret_key: SECRET_KEY.to_owned(), security_token: None }
+}
+
+/// A form of version 1 with these fields, signed under this policy.
+pub(crate) fn form_v1(credentials: &Credentials, fields: &[(&str, &str)], policy: &str) -> Form {
     let policy = STANDARD.encode(policy);
-    let signature = hmac_sha1(SECRET_KEY, &policy);
-    let own = [("OSSAccessKeyId", ACCESS_KEY), ("policy", policy.as_str()), ("Signature", signature.as_str())];
+    let signature = hmac_sha1(&credentials.secret_key, &policy);
+    let own = [("OSSAccessKeyId", credentials.access_key.as_str()), ("policy", policy.as_str()), ("Signature", signature.as_str())];
     Form::unsigned(&[fields, &own].concat())
 }
 
-fn form_v4(fields: &[(&str, &str)], policy: &str) -> Form {
+/// A form of version 4; the policy may name `CREDENTIAL` and `DATE`.
+pub(crate) fn form_v4(credentials: &Credentials, fields: &[(&str, &str)], policy: &str) -> Form {
     let date = iso8601(now())[..19].replace(['-', ':'], "") + "Z";
     let scope = format!("{}/cn-hangzhou/oss/aliyun_v4_request", &date[..8]);
-    let credential = format!("{ACCESS_KEY}/{scope}");
+    let credential = format!("{}/{scope}", credentials.access_key);
     let policy = STANDARD.encode(policy.replace("DATE", &date).replace("CREDENTIAL", &credential));
-    let key = scope.split('/').fold(format!("aliyun_v4{SECRET_KEY}").into_bytes(), |key, step| hmac(&key, step));
+    let key = scope.split('/').fold(format!("aliyun_v4{}", credentials.secret_key).into_bytes(), |key, step| hmac(&key, step));
     let signature = hex::encode(hmac(&key, &policy));
     let own = [
         ("x-oss-signature-version", "OSS4-HMAC-SHA256"),
@@ -53,8 +60,8 @@ fn forms_store_what_their_policy_allows_and_answer_as_asked() {
     let mut table = Table::default();
     let bucket = peer.bucket();
     let conditions = format!(r#"{{"bucket":"{bucket}"}},["starts-with","$key","up/"],["content-length-range",1,10]"#);
-    let by_v1 = |fields: &[(&str, &str)]| form_v1(fields, &policy(&conditions));
-    let by_v4 = |fields: &[(&str, &str)]| form_v4(fields, &policy(&format!("{conditions},{OWN_V4}")));
+    let by_v1 = |fields: &[(&str, &str)]| form_v1(&root(), fields, &policy(&conditions));
+    let by_v4 = |fields: &[(&str, &str)]| form_v4(&root(), fields, &policy(&format!("{conditions},{OWN_V4}")));
     let by_path = |form: Form| form.request(&format!("/{bucket}/"));
     let by_short_path = |form: Form| form.request(&format!("/{bucket}"));
     let by_host = |form: Form| form.request("/").with("host", format!("{bucket}.oss.test"));
@@ -118,8 +125,8 @@ fn forms_that_are_refused_say_why_and_store_nothing() {
     let conditions = format!(r#"{{"bucket":"{bucket}"}},["starts-with","$key","up/"],["content-length-range",2,10]"#);
     let key = [("key", "up/k")];
     let good = policy(&conditions);
-    let v1 = |fields: &[(&str, &str)]| form_v1(fields, &good);
-    let under = |policy: &str| form_v1(&key, policy);
+    let v1 = |fields: &[(&str, &str)]| form_v1(&root(), fields, &good);
+    let under = |policy: &str| form_v1(&root(), &key, policy);
     let edited = |mut form: Form, name: &str, value: Option<&str>| {
         match value {
             Some(value) => form.fields.iter_mut().filter(|(each, _)| each == name).for_each(|(_, old)| *old = value.to_owned()),
@@ -129,7 +136,7 @@ fn forms_that_are_refused_say_why_and_store_nothing() {
     };
     let with_file = |file: &str| Form { file: file.to_owned(), ..v1(&key) };
     let bound = policy(&format!("{conditions},{OWN_V4}"));
-    let v4 = || form_v4(&key, &bound);
+    let v4 = || form_v4(&root(), &key, &bound);
     let in_a_month = format!(r#"{{"expiration":"{}","conditions":[{conditions},{OWN_V4}]}}"#, iso8601(now().plus_millis(2_592_000_000)));
     let expired = format!(r#"{{"expiration":"{}","conditions":[{conditions}]}}"#, iso8601(now().plus_millis(-1000)));
     let missing = "400 InvalidArgument: The bucket POST must contain the specified field name.";
@@ -143,7 +150,7 @@ fn forms_that_are_refused_say_why_and_store_nothing() {
         ("no key", v1(&[]), "403 AccessDenied: Invalid according to Policy: Policy Condition failed: [\"starts-with\", \"$key\", \"up/\"]"),
         (
             "no key and no condition for one",
-            form_v1(&[], &policy(r#"["content-length-range",0,9]"#)),
+            form_v1(&root(), &[], &policy(r#"["content-length-range",0,9]"#)),
             &format!("{missing} (ArgumentName=key; ArgumentValue=)"),
         ),
         ("V1 without an access key", edited(v1(&key), "OSSAccessKeyId", None), "400 InvalidArgument: Post request accessKeyId is empty."),
@@ -168,12 +175,12 @@ fn forms_that_are_refused_say_why_and_store_nothing() {
         ),
         (
             "V4 for a month",
-            form_v4(&key, &in_a_month),
+            form_v4(&root(), &key, &in_a_month),
             "403 AccessDenied: Invalid according to Policy: Policy expiration must be within seven days of x-oss-date.",
         ),
         (
             "V4 that does not bind itself",
-            form_v4(&key, &good),
+            form_v4(&root(), &key, &good),
             "403 AccessDenied: Invalid according to Policy: Policy Condition failed: x-oss-signature-version must have a condition.",
         ),
         (
