@@ -12,6 +12,8 @@ mod answers;
 mod captured;
 #[path = "oss_protocol/client.rs"]
 mod client;
+#[path = "oss_protocol/cors.rs"]
+mod cors;
 #[path = "oss_protocol/errors.rs"]
 mod errors;
 #[path = "oss_protocol/forms.rs"]

@@ -2,7 +2,7 @@
 
 use crate::{
     captured::hmac_sha1,
-    client::{Peer, Request, Scheme, get, now, put},
+    client::{Peer, Request, Scheme, delete, get, head, now, post, put},
     forms::{OWN_V4, form_v1, form_v4, policy},
     protocol::form::Form,
     signatures::EVERY,
@@ -14,13 +14,14 @@ use partway::{
     dialect::{date::iso8601, percent::encode},
 };
 
-/// Temporary credentials, asked for as the first SDKs ask for them.
-fn assume_role(peer: &Peer, nonce: &str) -> Credentials {
+/// Temporary credentials under this policy, asked for as the first SDKs ask for them.
+fn assume_role(peer: &Peer, nonce: &str, policy: &str) -> Credentials {
     let time = iso8601(now());
     let pairs = [
         ("AccessKeyId", ACCESS_KEY),
         ("Action", "AssumeRole"),
         ("Format", "JSON"),
+        ("Policy", policy),
         ("RoleArn", "acs:ram::1234567890123456:role/demo"),
         ("RoleSessionName", "session-1"),
         ("SignatureMethod", "HMAC-SHA1"),
@@ -40,6 +41,8 @@ fn assume_role(peer: &Peer, nonce: &str) -> Credentials {
     Credentials { access_key: text("AccessKeyId"), secret_key: text("AccessKeySecret"), security_token: Some(text("SecurityToken")) }
 }
 
+const EVERYTHING: &str = r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":["oss:*"],"Resource":["*"]}]}"#;
+
 /// A form with the token of these credentials.
 fn with_token(mut form: Form, credentials: &Credentials) -> Form {
     form.fields.insert(0, ("x-oss-security-token".to_owned(), credentials.security_token.clone().unwrap_or_default()));
@@ -52,7 +55,7 @@ fn tokens_are_good_where_each_client_puts_them() {
     let mut table = Table::default();
     let bucket = peer.bucket();
     let target = format!("/{bucket}/k");
-    let (own, other) = (assume_role(&peer, "1"), assume_role(&peer, "2"));
+    let (own, other) = (assume_role(&peer, "1", EVERYTHING), assume_role(&peer, "2", EVERYTHING));
     let token = own.security_token.clone().expect("there is a token");
     let signed = |asked: Request| asked.signed_as(&own.access_key, &own.secret_key);
     for scheme in EVERY {
@@ -91,4 +94,42 @@ fn tokens_are_good_where_each_client_puts_them() {
         table.check(name, refused.element("Code").unwrap_or("-"), "InvalidAccessKeyId");
     }
     table.finish(&peer.ask(&get(&target)), "403");
+}
+
+#[test]
+fn what_a_token_does_not_allow_is_denied_in_the_words_of_oss() {
+    let peer = Peer::start();
+    let mut table = Table::default();
+    let bucket = peer.bucket();
+    let reads = r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":["oss:GetObject"],"Resource":["acs:oss:*:*:BUCKET/up/*"]}]}"#;
+    let own = assume_role(&peer, "1", &reads.replace("BUCKET", &bucket));
+    let ask = |asked: Request| {
+        let asked = asked.signed_as(&own.access_key, &own.secret_key).token(own.security_token.as_deref().unwrap_or_default());
+        peer.ask(&asked)
+    };
+    for key in ["up/k", "down/k"] {
+        peer.expect(&put(&format!("/{bucket}/{key}"), "x"), 200);
+    }
+    let denied = "403 AccessDenied: You have no right to access this object because of bucket acl. 0003-00000001";
+    for (name, asked, expected) in [
+        ("allowed", get(&format!("/{bucket}/up/k")), "200"),
+        (
+            "allowed, whether it exists",
+            get(&format!("/{bucket}/up/none")),
+            "404 NoSuchKey: The specified key does not exist. (Key=up/none) 0026-00000001",
+        ),
+        ("another key", get(&format!("/{bucket}/down/k")), denied),
+        ("another key, head", head(&format!("/{bucket}/down/k")), denied),
+        ("a key that does not exist", get(&format!("/{bucket}/down/none")), denied),
+        ("a write", put(&format!("/{bucket}/up/k"), "y"), denied),
+        ("a write in the URL", put(&format!("/{bucket}/up/k"), "y").scheme(Scheme::V4Url(60)), denied),
+        ("an upload", post(&format!("/{bucket}/up/k?uploads"), ""), denied),
+        ("a copy of what may be read", put(&format!("/{bucket}/up/c"), "").with("x-oss-copy-source", format!("/{bucket}/up/k")), denied),
+        ("a deletion", delete(&format!("/{bucket}/up/k")), denied),
+        ("the bucket", get(&format!("/{bucket}/")), "403 AccessDenied: AccessDenied."),
+    ] {
+        table.line(name, &ask(asked), expected);
+    }
+    table.check("unchanged", peer.ask(&get(&format!("/{bucket}/up/k"))).text(), "x");
+    table.finish(&ask(get(&format!("/{bucket}/down/k"))), "200");
 }

@@ -4,6 +4,7 @@
 
 #![allow(dead_code, reason = "each suite uses a part of it")]
 
+pub(crate) mod cors;
 pub(crate) mod form;
 pub(crate) mod peer;
 pub(crate) mod request;
