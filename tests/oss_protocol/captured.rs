@@ -1,26 +1,11 @@
 //! Requests as clients send them that cannot be run here (oss.md §1, §2, §5, §18): their addresses, dates, bodies and quirks.
 
 use crate::{
-    client::{Peer, Request, Scheme, content_md5, delete, get, head, now, post, put},
+    client::{Peer, Request, Scheme, content_md5, delete, get, head, hmac_sha1, iso_basic, now, post, put},
     support::{ACCESS_KEY, SECRET_KEY},
     table::Table,
 };
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use partway::dialect::{date, percent};
-use sha1::Sha1;
-
-/// What version 1 signs with.
-pub(crate) fn hmac_sha1(secret: &str, text: &str) -> String {
-    let mut mac = Hmac::<Sha1>::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length");
-    mac.update(text.as_bytes());
-    STANDARD.encode(mac.finalize().into_bytes())
-}
-
-/// Now as version 4 writes it.
-fn iso_basic() -> String {
-    date::iso8601(now())[..19].replace(['-', ':'], "") + "Z"
-}
 
 /// An Authorization header of version 1 over this string.
 fn v1(string: &str) -> String {

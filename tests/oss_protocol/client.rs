@@ -1,6 +1,8 @@
 //! A client that signs as OSS clients do, in every way they have, and is strict about the answers.
 
 use crate::support::{ACCESS_KEY, SECRET_KEY};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::request::Parts;
 use partway::{
     auth::{
@@ -8,10 +10,14 @@ use partway::{
         oss_sign::{presign_v1, presign_v2, presign_v4, sign_v1, sign_v2, sign_v4},
         sign::Credentials,
     },
-    dialect::percent::{self, Plus},
+    dialect::{
+        date::{iso8601, parse_http_date},
+        percent::{self, Plus},
+    },
     digest::{self, CrcKind},
     testkit::raw_client::RawResponse,
 };
+use sha1::Sha1;
 
 pub(crate) use crate::protocol::{
     content_md5,
@@ -73,6 +79,9 @@ pub(crate) enum Scheme {
     V4Url(u64),
     None,
 }
+
+/// Every way to sign.
+pub(crate) const EVERY: [Scheme; 6] = [Scheme::V1, Scheme::V2, Scheme::V4, Scheme::V1Url(60), Scheme::V2Url(60), Scheme::V4Url(60)];
 
 /// How a request is signed.
 #[derive(Clone, Debug)]
@@ -180,7 +189,7 @@ pub(crate) fn check_form(response: &RawResponse) {
     let id = header("x-oss-request-id");
     assert!(id.len() == 24 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F')), "{id}");
     assert_eq!(header("server"), "AliyunOSS");
-    assert!(partway::dialect::date::parse_http_date(header("date")).is_some(), "{response:?}");
+    assert!(parse_http_date(header("date")).is_some(), "{response:?}");
     assert!(header("x-oss-server-time").bytes().all(|byte| byte.is_ascii_digit()), "{response:?}");
     assert!(matches!(response.header("connection"), None | Some("keep-alive" | "close")), "{response:?}");
     if let Some(etag) = response.header("etag") {
@@ -200,4 +209,16 @@ pub(crate) fn etag(body: impl AsRef<[u8]>) -> String {
 /// A CRC as OSS writes it.
 pub(crate) fn crc64(body: impl AsRef<[u8]>) -> String {
     CrcKind::Crc64Ecma.of_bytes(body.as_ref()).to_string()
+}
+
+/// What version 1 signs with.
+pub(crate) fn hmac_sha1(secret: &str, text: &str) -> String {
+    let mut mac = Hmac::<Sha1>::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length");
+    mac.update(text.as_bytes());
+    STANDARD.encode(mac.finalize().into_bytes())
+}
+
+/// Now as version 4 writes it.
+pub(crate) fn iso_basic() -> String {
+    iso8601(now())[..19].replace(['-', ':'], "") + "Z"
 }

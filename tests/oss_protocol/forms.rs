@@ -1,8 +1,7 @@
 //! PostObject (oss.md §21): forms of versions 1 and 4, in path style and by host; policies, sizes, answers.
 
 use crate::{
-    captured::hmac_sha1,
-    client::{Peer, Request, get, now, put},
+    client::{Peer, Request, get, hmac_sha1, iso_basic, now, put},
     protocol::form::{Form, hmac, post_form},
     support::{ACCESS_KEY, SECRET_KEY},
     table::{Table, line},
@@ -33,7 +32,7 @@ pub(crate) fn form_v1(credentials: &Credentials, fields: &[(&str, &str)], policy
 
 /// A form of version 4; the policy may name `CREDENTIAL` and `DATE`.
 pub(crate) fn form_v4(credentials: &Credentials, fields: &[(&str, &str)], policy: &str) -> Form {
-    let date = iso8601(now())[..19].replace(['-', ':'], "") + "Z";
+    let date = iso_basic();
     let scope = format!("{}/cn-hangzhou/oss/aliyun_v4_request", &date[..8]);
     let credential = format!("{}/{scope}", credentials.access_key);
     let policy = STANDARD.encode(policy.replace("DATE", &date).replace("CREDENTIAL", &credential));

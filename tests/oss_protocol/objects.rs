@@ -1,7 +1,7 @@
 //! Objects (oss.md §10, §12, §13, §19): ranges in both behaviours, appends, links, deletes of many, overrides, limits, digests.
 
 use crate::{
-    client::{Peer, content_md5, crc64, delete, etag, get, head, post, put},
+    client::{EVERY, Peer, content_md5, crc64, delete, etag, get, head, post, put},
     table::Table,
 };
 use partway::testkit::raw_client::RawResponse;
@@ -260,7 +260,7 @@ fn overrides_limits_and_digests_are_checked() {
     let anonymous = "400 InvalidRequest: Request specific response headers cannot be used for anonymous GET requests.";
     for (parameter, header, value) in overrides {
         let asked = format!("{target}?{parameter}={}", partway::dialect::percent::encode(value));
-        for scheme in super::signatures::EVERY {
+        for scheme in EVERY {
             let response = peer.ask(&get(&asked).scheme(scheme));
             table.line(parameter, &response, "200");
             assert_eq!(response.header(header), Some(value), "{parameter} {scheme:?}");

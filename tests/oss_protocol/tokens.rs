@@ -1,11 +1,9 @@
 //! Security tokens that were issued (oss.md §6 and §23): where each way of signing carries them, and with whose key they go.
 
 use crate::{
-    captured::hmac_sha1,
-    client::{Peer, Request, Scheme, delete, get, head, now, post, put},
+    client::{EVERY, Peer, Request, Scheme, delete, get, head, hmac_sha1, now, post, put},
     forms::{OWN_V4, form_v1, form_v4, policy},
     protocol::form::Form,
-    signatures::EVERY,
     support::{ACCESS_KEY, SECRET_KEY},
     table::Table,
 };
