@@ -66,7 +66,9 @@ pub(super) struct Exchange<'a> {
     pub(super) peer: SocketAddr,
     pub(super) now: Timestamp,
     pub(super) body: &'a Slot<Incoming>,
-    pub(super) context: &'a ReplyContext<'a>,
+    pub(super) context: ReplyContext<'a>,
+    /// The request's id in the dialect of its form, once that turned out to be another one.
+    form_request_id: &'a OnceLock<String>,
     /// Where it is addressed, once that is known.
     pub(super) address: Option<Address>,
     /// Its bucket's rules for cross-origin requests, once they were looked up.
@@ -74,7 +76,17 @@ pub(super) struct Exchange<'a> {
     pub(super) completion: &'a mut Completion,
 }
 
-impl Exchange<'_> {
+impl<'a> Exchange<'a> {
+    /// Goes on in the dialect that a form's fields speak, under an id as that dialect writes it.
+    pub(super) fn continue_in(&mut self, dialect: Arc<dyn Dialect>) {
+        if dialect.name() != self.dialect.name() {
+            let slot: &'a OnceLock<String> = self.form_request_id;
+            self.context.request_id = slot.get_or_init(|| dialect.request_id(ids::random()));
+            self.context.request_id.clone_into(&mut self.completion.request_id);
+        }
+        self.dialect = dialect;
+    }
+
     /// Where the request came from, for those who are told of it.
     pub(super) fn origin(&self) -> Origin {
         Origin {
@@ -160,6 +172,7 @@ impl Server {
             region: &self.settings.region,
             now,
         };
+        let form_request_id = OnceLock::new();
         let with_headers = dialect.presigned_headers(&parts);
         let mut exchange = Exchange {
             dialect,
@@ -168,7 +181,8 @@ impl Server {
             peer,
             now,
             body: &body,
-            context: &context,
+            context,
+            form_request_id: &form_request_id,
             address: None,
             rules: OnceLock::new(),
             completion: &mut completion,
@@ -179,7 +193,7 @@ impl Server {
             Ok(_) => self.answer_or_catch(&mut exchange).await,
         };
         let (mut head, content) = answered.unwrap_or_else(|rejection| {
-            let head = exchange.dialect.encode_error(&rejection, &parts, exchange.address.as_ref(), &context);
+            let head = exchange.dialect.encode_error(&rejection, &parts, exchange.address.as_ref(), &exchange.context);
             (head, None)
         });
         self.add_cors(&exchange, &mut head).await;
@@ -262,7 +276,7 @@ impl Server {
         if let Some(limit) = traffic_limit {
             reply.content = reply.content.map(|content| throttled(content, limit));
         }
-        Ok(self.encode(&*wire, reply, exchange.context).await)
+        Ok(self.encode(&*wire, reply, &exchange.context).await)
     }
 
     /// The answer to an operation that succeeded, once an application that wants to know of it was told.

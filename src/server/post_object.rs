@@ -33,10 +33,10 @@ impl Server {
         let body = exchange.body.lend().ok_or(Failure::Internal)?;
         let form = read_form(content_type, body).await.map_err(|error| unreadable(&*exchange.dialect, error))?;
         // Only a form's fields tell whose it is; those that do not say are read as the head was.
-        let told_by_fields = match (detect::spoken_by_form(form.fields.iter().map(|(name, _)| name.as_str())), &exchange.address) {
+        let told_by_fields = match (detect::spoken_by_form(form.fields.iter().map(|(name, _)| name.as_str())), exchange.address.clone()) {
             (Some(spoken), Some(address)) => {
-                exchange.dialect = self.dialect(Some(spoken));
-                Some(exchange.dialect.route(exchange.parts, address)?)
+                exchange.continue_in(self.dialect(Some(spoken)));
+                Some(exchange.dialect.route(exchange.parts, &address)?)
             }
             (None, _) | (Some(_), None) => None,
         };
@@ -50,7 +50,7 @@ impl Server {
             Request { caller: sender.caller, limits: *exchange.dialect.limits(), operation, name: FORM, origin: exchange.origin() };
         self.check_callback(&request).await?;
         let reply = self.gateway.execute(request, Some(limited(Box::new(form.into_file(sizes)), traffic_limit))).await?;
-        Ok(self.encode(&*wire, reply, exchange.context).await)
+        Ok(self.encode(&*wire, reply, &exchange.context).await)
     }
 
     /// Who signed a form's policy, and which sizes it allows. Forms without one are anybody's.

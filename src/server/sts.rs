@@ -83,8 +83,8 @@ impl Server {
             Err(error) => (Style::of(parts, &Parameters::default()), Err(StsError::Signature(error).into())),
         };
         let response = match answered {
-            Ok(reply) => sts::encode(&reply, style, exchange.context),
-            Err(Refusal::Sts(error)) => sts::encode_error(&error, style, exchange.context),
+            Ok(reply) => sts::encode(&reply, style, &exchange.context),
+            Err(Refusal::Sts(error)) => sts::encode_error(&error, style, &exchange.context),
             Err(Refusal::Server(rejection)) => return Err(rejection),
         };
         Ok((response, None))
