@@ -215,7 +215,7 @@ impl Outbox {
             other => return self.ledger.remove_stray(due_row, id, other.as_ref()).await,
         };
         match row.record.state {
-            EventState::Delivered(_) | EventState::Failed(_) => self.ledger.forget(&row).await,
+            EventState::Delivered(_) | EventState::Failed(_) => self.ledger.forget(&row).await.map(drop),
             EventState::Pending => {
                 let Some(share) = self.background_shares.take(&row.record.bucket) else { return Ok(()) };
                 if let Some(row) = self.claim(&row).await? {

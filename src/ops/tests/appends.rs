@@ -182,6 +182,40 @@ async fn a_copy_has_the_md5_of_its_bytes_and_outlives_its_source() {
 }
 
 #[tokio::test]
+async fn a_log_that_is_always_appended_to_can_be_copied() {
+    let world = World::new().await;
+    let part = UploadPartCopy {
+        object: object("m"),
+        upload_id: world.create("m", None).await,
+        part_number: number(1),
+        source: object("k"),
+        source_range: None,
+        source_conditions: ReadConditions::default(),
+    };
+    for (size, copy) in [
+        (10, Operation::CopyObject(copy_of("k", "copy"))),
+        (1_000, Operation::CopyObject(copy_of("k", "copy"))),
+        (1_000, Operation::UploadPartCopy(part)),
+    ] {
+        let whole = grow(&world, "k", &[size]).await;
+        // An append before each commit of the copy; the append's own commit passes.
+        for position in size as u64..size as u64 + 100 {
+            world.before_commit(move |world| async move { drop(append(&world, "k", position, b"x").await.unwrap()) });
+            world.let_commit_pass();
+        }
+        world.run(copy.clone()).await.unwrap();
+        world.kv.stop_interrupting();
+        if let Operation::CopyObject(_) = copy {
+            let bytes = world.get("copy").await.unwrap();
+            assert_eq!(bytes, [whole, vec![b'x'; bytes.len() - size]].concat(), "as it was at one moment");
+        }
+        world.settle().await;
+        world.audit().await;
+        world.delete("k").await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_failed_append_leaves_nothing_behind() {
     let world = World::new().await;
     let before = grow(&world, "k", &[1_000]).await;
