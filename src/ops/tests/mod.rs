@@ -10,6 +10,7 @@ mod expiring;
 mod links;
 mod multipart;
 mod objects;
+mod older;
 mod races;
 mod reaping;
 mod world;
