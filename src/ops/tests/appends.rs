@@ -143,6 +143,28 @@ async fn an_object_deleted_or_replaced_meanwhile_is_not_appended_to() {
 }
 
 #[tokio::test]
+async fn what_an_object_carries_and_what_is_appended_to_it_may_change_at_once() {
+    let world = World::new().await;
+    let first = grow(&world, "k", &[10]).await;
+    let tags = Tags(vec![("t".to_owned(), "v".to_owned())]);
+    world.before_commit(|world| async move { drop(append(&world, "k", 10, b"x").await.unwrap()) });
+    world.run(Operation::PutObjectTagging(object("k"), tags.clone())).await.unwrap();
+    world.before_commit(|world| async move {
+        world.run(Operation::PutObjectAcl(object("k"), Some(Acl::PublicRead))).await.unwrap();
+    });
+    append(&world, "k", 11, &noise(2, 1_000)).await.unwrap();
+    let head = world.head("k").await;
+    assert_eq!((head.size, head.attributes.tags, head.attributes.acl), (1_011, tags, Some(Acl::PublicRead)));
+    assert_eq!(world.get("k").await.unwrap(), [&first[..], b"x", &noise(2, 1_000)].concat());
+    // Of an object that is overwritten meanwhile the new one gets the tags.
+    world.before_commit(|world| async move { world.put("k", b"new").await });
+    world.run(Operation::PutObjectTagging(object("k"), Tags::default())).await.unwrap();
+    assert_eq!(world.get("k").await.unwrap(), b"new");
+    world.settle().await;
+    world.audit().await;
+}
+
+#[tokio::test]
 async fn a_reader_that_began_before_an_append_reads_what_there_was() {
     let world = World::new().await;
     // The reader has seen the first chunk of the manifest; the last one changes, and so does the last piece.
