@@ -1,7 +1,8 @@
 //! From method and sub-resource to an action.
 //!
 //! A sub-resource that S3 has and we have not is 501, never an operation on the object or bucket it
-//! was meant to configure. Parameters that S3 does not know either are ignored, as it does.
+//! was meant to configure. Parameters that S3 does not know either are ignored, as it does, but for writes to what looks
+//! like a sub-resource.
 
 use super::{
     action::{Action, BucketAction as B, ObjectAction as O},
@@ -152,6 +153,7 @@ const NOT_WRITABLE: &[&str] = &[
 /// `MethodNotAllowed`, `NotImplemented`, `InvalidBucketName`, `KeyTooLongError`, `InvalidArgument`, …
 pub fn route(parts: &Parts, address: &Address) -> Result<Route, ErrorReply> {
     let query = Query::parse(parts)?;
+    refuse_unknown(&parts.method, &query)?;
     let sub_resource = sub_resource(&query)?;
     let action = match (&address.bucket, &address.key) {
         (None, _) => service(&parts.method, sub_resource)?,
@@ -262,6 +264,18 @@ impl Route {
             return Err(ErrorReply::invalid_request("Missing required header for this request: Content-MD5 OR x-amz-checksum-*"));
         }
         Ok(claims)
+    }
+}
+
+/// A name without a value is how new sub-resources look. One that is not known yet must not make a write go to the object or
+/// bucket that it was meant to configure.
+fn refuse_unknown(method: &Method, query: &Query) -> Result<(), ErrorReply> {
+    const WITH_VALUES: [&str; 3] = ["partNumber", "versionId", "x-id"];
+    let is_write = ![Method::GET, Method::HEAD, Method::OPTIONS].contains(method);
+    let is_unknown = |name: &str| !SUB_RESOURCES.contains(&name) && !WITH_VALUES.contains(&name);
+    match query.pairs().find(|(name, value)| value.is_empty() && is_unknown(name)) {
+        Some((name, _)) if is_write => Err(not_implemented(name)),
+        Some(_) | None => Ok(()),
     }
 }
 

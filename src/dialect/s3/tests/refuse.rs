@@ -48,6 +48,11 @@ fn refusals() -> Vec<Refusal> {
     for name in ["website", "encryption", "versioning", "notification", "logging", "requestPayment", "accelerate"] {
         case("configuration that cannot be set", &format!("PUT /bkt?{name}"), "", 501, "NotImplemented", name);
     }
+    for method in ["PUT", "POST", "DELETE"] {
+        for target in ["/bkt/k?newThing", "/bkt/k?newThing=", "/bkt?x-id=PutThing&newThing"] {
+            case("a write to what is not known yet", &format!("{method} {target}"), "", 501, "NotImplemented", "newThing");
+        }
+    }
     case("a service sub-resource", "GET /?session", "", 501, "NotImplemented", "");
     case("uploads of an object", "GET /bkt/k?uploads", "", 405, "MethodNotAllowed", "");
     case("a part without upload", "PUT /bkt/k?partNumber=1\ncontent-length: 0", "", 400, "InvalidArgument", "partNumber without uploadId");
