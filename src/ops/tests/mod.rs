@@ -13,4 +13,5 @@ mod objects;
 mod older;
 mod races;
 mod reaping;
+mod tellings;
 mod world;
