@@ -98,7 +98,7 @@ impl Ledger {
             range.start = keys::successor(last);
             for (key, value) in rows {
                 let id = keys::event_of(&key).ok_or_else(|| KvError::Corrupt("the key of an event".to_owned()))?;
-                let record = EventRecord::decode(&value)?;
+                let Some(record) = readable(id, &value) else { continue };
                 if with_delivered || !matches!(record.state, EventState::Delivered(_)) {
                     found.push(summary(id, record));
                 }
@@ -129,8 +129,11 @@ impl Ledger {
     /// When the index cannot be written; [`KvError::Conflict`] when others keep changing the event.
     pub async fn drop_event(&self, id: EventId) -> Result<bool, KvError> {
         for _ in 0..TRIES_MAX {
-            let Some(row) = self.read(id).await? else { return Ok(false) };
-            if self.forget(&row).await? {
+            let Some(value) = self.kv.get(&keys::event(id)).await? else { return Ok(false) };
+            let mut writes = vec![Write::Delete(keys::event(id))];
+            // One that cannot be read does not say when it is due. Its `N` row goes when that time comes.
+            writes.extend(EventRecord::decode(&value).ok().map(|record| Write::Delete(keys::event_due(record.due, id))));
+            if won(self.kv.commit(vec![Check::Equals(keys::event(id), value)], writes).await)? {
                 return Ok(true);
             }
         }
@@ -148,12 +151,11 @@ impl Ledger {
             let rows = self.kv.scan(range.clone(), ROWS_PER_SCAN).await?;
             let Some((last, _)) = rows.last() else { return Ok(dropped) };
             range.start = keys::successor(last);
-            let rows = rows.into_iter().map(|(key, value)| {
-                let id = keys::event_of(&key).ok_or_else(|| KvError::Corrupt("the key of an event".to_owned()))?;
-                Ok(Row { id, record: EventRecord::decode(&value)?, value })
+            let rows = rows.into_iter().filter_map(|(key, value)| {
+                let id = keys::event_of(&key)?;
+                Some(Row { id, record: readable(id, &value)?, value })
             });
-            let rows: Vec<Row> = rows.collect::<Result<_, KvError>>()?;
-            let rows: Vec<Row> = rows.into_iter().filter(|row| row.record.bucket == *bucket && !row.is_delivered()).collect();
+            let rows: Vec<Row> = rows.filter(|row| row.record.bucket == *bucket && !row.is_delivered()).collect();
             dropped += self.drop_page(&rows).await?;
         }
     }
@@ -234,6 +236,11 @@ impl Ledger {
 /// An event that nobody has been told of, due at a time.
 pub(super) fn anew(record: EventRecord, due: Timestamp) -> EventRecord {
     EventRecord { attempts: 0, due, last_error: None, state: EventState::Pending, ..record }
+}
+
+/// An event's record; one that cannot be read is told to the log, and does not keep the others.
+fn readable(id: EventId, value: &[u8]) -> Option<EventRecord> {
+    EventRecord::decode(value).map_err(|error| tracing::error!(event = %id, %error, "an event cannot be read")).ok()
 }
 
 fn won(committed: Result<(), KvError>) -> Result<bool, KvError> {
@@ -321,6 +328,24 @@ mod tests {
         assert_eq!(left.len(), 299);
         assert!(left.iter().all(|event| event.bucket == other || matches!(event.state, EventState::Delivered(_))));
         assert_eq!(kv.scan(keys::table(b'N'), usize::MAX).await.unwrap().len(), 299);
+    }
+
+    #[tokio::test]
+    async fn an_event_that_cannot_be_read_does_not_keep_the_others_and_can_be_dropped() {
+        let kv: Arc<dyn Kv> = Arc::new(MemoryKv::default());
+        let ledger = Ledger::new(Arc::clone(&kv));
+        for number in 0..3 {
+            app::store(&*kv, app::id(number), &app::event("http://app/")).await;
+        }
+        kv.commit(vec![], vec![Write::Put(keys::event(app::id(1)), Bytes::from_static(b"\xFF"))]).await.unwrap();
+        let listed: Vec<_> = ledger.list(None, 9, false).await.unwrap().into_iter().map(|event| event.id).collect();
+        assert_eq!(listed, [app::id(0), app::id(2)]);
+        assert_eq!(ledger.drop_undelivered(&app::event("http://app/").bucket).await.unwrap(), 2);
+        assert!(ledger.drop_event(app::id(1)).await.unwrap());
+        assert!(kv.scan(keys::table(b'E'), 9).await.unwrap().is_empty());
+        let (row, id) = ledger.due(keys::events_due(at(i64::MAX - 1)), 9).await.unwrap().remove(0);
+        ledger.remove_stray(row, id, None).await.unwrap();
+        assert!(kv.scan(keys::table(b'N'), 9).await.unwrap().is_empty());
     }
 
     #[tokio::test]
