@@ -53,7 +53,8 @@ impl Fixture {
         let fixture = Self { runtime, gateway, object, _directory: directory };
         fixture.execute(
             Operation::CreateBucket(CreateBucket {
-                acl: partway::model::Acl::Private,
+                acl: None,
+                may_be_own: false,
                 storage_class: None,
                 bucket: fixture.object.bucket.clone(),
                 location: None,

@@ -1,5 +1,7 @@
 //! Where a request is addressed, and how a host is taken apart.
 
+use super::values;
+use crate::model::Bucket;
 use http::{header::HOST, request::Parts};
 
 /// Where a request is addressed.
@@ -40,6 +42,15 @@ pub fn authority(parts: &Parts) -> &str {
         Some(authority) => authority.as_str(),
         None => parts.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default(),
     }
+}
+
+/// The URL of an object whose key is encoded, as this client would write it. Behind a proxy that ends TLS the scheme is the one
+/// it reports.
+pub(super) fn url(parts: &Parts, bucket: &Bucket, encoded_key: &str, virtual_hosted: bool) -> String {
+    let is_https = parts.uri.scheme_str() == Some("https") || values::text(&parts.headers, "x-forwarded-proto").as_deref() == Some("https");
+    let scheme = if is_https { "https" } else { "http" };
+    let authority = authority(parts);
+    if virtual_hosted { format!("{scheme}://{authority}/{encoded_key}") } else { format!("{scheme}://{authority}/{bucket}/{encoded_key}") }
 }
 
 /// The host in lower case, without port.

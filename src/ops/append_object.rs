@@ -248,15 +248,19 @@ fn first(operation: &AppendObject, digests: &BodyDigests, content: Content, now:
 }
 
 /// The record of an object after an append. The MD5 of the whole would take reading it, so its ETag is the MD5 of the
-/// ETag it had and of the MD5 of what was appended: another one after each append.
+/// ETag it had and of the MD5 of what was appended, another one after each append, and is marked as made of as many pieces:
+/// clients of S3 hold ETags that are not against the content.
 fn appended(current: &ObjectRecord, digests: &BodyDigests, content: Content, now: Timestamp) -> ObjectRecord {
-    let (ETag::Whole(before) | ETag::Multipart { digest: before, .. }) = current.etag;
+    let (before, append_count) = match current.etag {
+        ETag::Whole(md5) => (md5, 1),
+        ETag::Multipart { digest, part_count } => (digest, part_count),
+    };
     let nvme = CrcKind::Crc64Nvme;
     let checksum = current.checksum.as_ref().and_then(|checksum| nvme.from_be_bytes(checksum.value.digest()));
     let checksum = checksum.map(|before| nvme.to_be_bytes(nvme.combine(before, digests.crc64_nvme, digests.size)));
     let checksum = checksum.and_then(|digest| Checksum::new(ChecksumAlgorithm::Crc64Nvme, digest));
     ObjectRecord {
-        etag: ETag::Whole(digest::md5(&[before, digests.md5].concat())),
+        etag: ETag::Multipart { digest: digest::md5(&[before, digests.md5].concat()), part_count: append_count.saturating_add(1) },
         size: current.size.saturating_add(digests.size),
         last_modified: now,
         attributes: current.attributes.clone(),

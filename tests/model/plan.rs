@@ -52,7 +52,13 @@ pub(crate) fn step(seed: u64, model: &Reference, held: usize, ended: &[(ObjectRe
     let mut plan = Plan { dice: Dice::new(seed), model, ended };
     if model.buckets.is_empty() && !plan.dice.one_in(8) {
         return Step::Run(
-            Operation::CreateBucket(CreateBucket { acl: Acl::Private, storage_class: None, bucket: plan.bucket(), location: None }),
+            Operation::CreateBucket(CreateBucket {
+                acl: None,
+                may_be_own: false,
+                storage_class: None,
+                bucket: plan.bucket(),
+                location: None,
+            }),
             vec![],
         );
     }
@@ -60,7 +66,13 @@ pub(crate) fn step(seed: u64, model: &Reference, held: usize, ended: &[(ObjectRe
     match plan.dice.below(119) {
         41..81 if nothing_open && !plan.dice.one_in(5) => plan.create_upload(),
         0..4 => Step::Run(
-            Operation::CreateBucket(CreateBucket { acl: Acl::Private, storage_class: None, bucket: plan.bucket(), location: None }),
+            Operation::CreateBucket(CreateBucket {
+                acl: None,
+                may_be_own: false,
+                storage_class: None,
+                bucket: plan.bucket(),
+                location: None,
+            }),
             vec![],
         ),
         4 => Step::Run(Operation::DeleteBucket(plan.bucket()), vec![]),

@@ -289,9 +289,15 @@ impl Reference {
                 let attributes = current.map_or_else(|| append.attributes.clone(), |object| object.head.attributes.clone());
                 let mut object = Object::in_one_piece(whole, value, attributes, now);
                 object.head.object_type = ObjectType::Appendable;
-                // The ETag is the MD5 of the one before and of what was appended; the first is that of the first bytes.
-                if let Some(ETag::Whole(before)) = current.map(|object| object.head.etag) {
-                    object.head.etag = etag(&[before, digest::md5(body)].concat());
+                // The ETag is the MD5 of the one before and of what was appended, and counts the appends; the first is that of
+                // the first bytes.
+                if let Some(before) = current.map(|object| object.head.etag) {
+                    let part_count = match before {
+                        ETag::Whole(_) => 2,
+                        ETag::Multipart { part_count, .. } => part_count + 1,
+                    };
+                    let digest = digest::md5(&[*before.digest(), digest::md5(body)].concat());
+                    object.head.etag = ETag::Multipart { digest, part_count };
                 }
                 object
             }

@@ -116,7 +116,7 @@ impl World {
     }
 
     async fn create_bucket(&self) {
-        let create = CreateBucket { acl: partway::model::Acl::Private, storage_class: None, bucket: object("k").bucket, location: None };
+        let create = CreateBucket { acl: None, may_be_own: false, storage_class: None, bucket: object("k").bucket, location: None };
         self.run(Operation::CreateBucket(create), None).await.expect("a new bucket");
     }
 

@@ -116,7 +116,7 @@ pub(crate) async fn storm(seed: u64, operations: u64, weather: Weather) -> Count
     let kv = Arc::new(Punctual { inner: kv, gate: Arc::clone(&gate), looks_at_checks: weather != Weather::NoChecks });
     let gateway = nature.start(kv, Arc::clone(&faulty) as Arc<dyn BlobStore>).await;
     let create =
-        Operation::CreateBucket(CreateBucket { acl: partway::model::Acl::Private, storage_class: None, bucket: bucket(), location: None });
+        Operation::CreateBucket(CreateBucket { acl: None, may_be_own: false, storage_class: None, bucket: bucket(), location: None });
     gateway.execute(request(create, LIMITS), None).await.map(drop).expect("a bucket");
     let storm = Arc::new(Storm {
         gateway,

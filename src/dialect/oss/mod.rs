@@ -105,6 +105,11 @@ impl Dialect for Oss {
         }
     }
 
+    /// OSS has no code of its own for it: it is no document of its schema.
+    fn document_too_long(&self, size_max: usize) -> ErrorReply {
+        error::malformed_xml().with("MaxMessageLengthBytes", size_max)
+    }
+
     fn route(&self, parts: &Parts, address: &Address) -> Result<Box<dyn dialect::Route>, ErrorReply> {
         Ok(Box::new(route(parts, address)?))
     }

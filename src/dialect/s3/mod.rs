@@ -103,6 +103,10 @@ impl Dialect for S3 {
         form::defect(defect)
     }
 
+    fn document_too_long(&self, size_max: usize) -> ErrorReply {
+        ErrorReply::message_too_long(size_max)
+    }
+
     fn route(&self, parts: &Parts, address: &Address) -> Result<Box<dyn dialect::Route>, ErrorReply> {
         Ok(Box::new(route(parts, address)?))
     }

@@ -109,6 +109,7 @@ async fn the_first_append_says_what_the_object_carries_and_an_empty_one_changes_
     append_as(&world, of(5, "fourth"), pieces(b"!")).await.unwrap();
     let after = world.head("k").await;
     assert!(after.etag != before.etag && after.last_modified > before.last_modified);
+    assert!(matches!(after.etag, ETag::Multipart { part_count: 3, .. }), "it is not taken for the content's MD5");
     assert_eq!(world.get("k").await.unwrap(), b"bytes!");
 }
 
