@@ -7,7 +7,7 @@ use partway::{
     blob::MemoryBlobs,
     meta::{RocksKv, RocksSettings},
     model::*,
-    ops::{Body, Environment, Gateway, GatewaySettings, Request},
+    ops::{Body, Environment, Gateway, GatewaySettings, Links, Request},
 };
 use std::{
     sync::Arc,
@@ -67,7 +67,14 @@ impl Fixture {
     fn execute(&self, operation: Operation, body: Option<Box<dyn Body>>) -> Outcome {
         let caller = Caller::Key { access_key: "bench".to_owned(), account: Account::root() };
         let limits = Limits { part_size_bytes_min: 1, ..Limits::S3 };
-        let request = Request { name: operation.name(), origin: partway::model::Origin::default(), caller, limits, operation };
+        let request = Request {
+            name: operation.name(),
+            origin: partway::model::Origin::default(),
+            caller,
+            limits,
+            links: Links::Anywhere,
+            operation,
+        };
         self.runtime.block_on(self.gateway.execute(request, body)).expect("the operation succeeds").outcome
     }
 
@@ -100,6 +107,7 @@ impl Fixture {
                                 origin: partway::model::Origin::default(),
                                 caller,
                                 limits: Limits::S3,
+                                links: Links::Anywhere,
                                 operation,
                             },
                             Some(Box::new(Once(Some(bytes)))),

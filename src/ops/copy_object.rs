@@ -4,10 +4,10 @@
 //! source's record does not tell what is needed. Its bytes are shared with the source.
 
 use super::{
-    Gateway,
+    Gateway, Links,
     conditions::{check_write, lost_every_race},
     content::content_of,
-    copying::{Copied, CopiedBytes, CopySource},
+    copying::{Copied, CopiedBytes, CopySource, shared_extent_count},
     gateway::COMMIT_TRIES_MAX,
     ingest::computed,
     publish::Batch,
@@ -26,10 +26,10 @@ const COPY_SIZE_BYTES_MAX: u64 = 5 << 30;
 const SHARED_EXTENT_COUNT_MAX: usize = 10_000;
 
 impl Gateway {
-    pub(super) async fn copy_object(self: &Arc<Self>, operation: &CopyObject) -> Result<Outcome, Failure> {
+    pub(super) async fn copy_object(self: &Arc<Self>, operation: &CopyObject, links: &Links) -> Result<Outcome, Failure> {
         for losses in 0..COMMIT_TRIES_MAX {
             self.back_off(losses).await;
-            let source = self.copy_source(&operation.source, &operation.source_conditions).await?;
+            let source = self.copy_source(&operation.source, &operation.source_conditions, links).await?;
             if source.object.size > COPY_SIZE_BYTES_MAX {
                 return Err(Failure::CopySourceTooLarge { size_max: COPY_SIZE_BYTES_MAX });
             }
@@ -42,7 +42,8 @@ impl Gateway {
 
             let plan = Plan::new(operation, &source.object);
             let range = ByteRange { start: 0, end: source.object.size };
-            let Copied { digests, bytes } = self.copy_bytes(&source, range, plan.digest(), SHARED_EXTENT_COUNT_MAX).await?;
+            let extent_count_max = shared_extent_count(losses, SHARED_EXTENT_COUNT_MAX);
+            let Copied { digests, bytes } = self.copy_bytes(&source, range, plan.digest(), extent_count_max).await?;
             let record = plan.record(operation, &source.object, digests.as_ref());
             let (etag, checksum, crc64_ecma) = (record.etag, record.checksum.clone(), record.crc64_ecma);
             let written = match bytes {

@@ -71,6 +71,7 @@ impl Fixture {
             origin: crate::model::Origin::default(),
             caller,
             limits: crate::model::Limits::S3,
+            links: super::Links::Anywhere,
             operation,
         };
         self.gateway.execute(request, None).await.map(|reply| reply.outcome)

@@ -73,6 +73,28 @@ pub struct Request {
     pub name: &'static str,
     /// Where it came from.
     pub origin: Origin,
+    /// Where it was admitted to read through a symbolic link.
+    pub links: Links,
+}
+
+/// Where a request may be led by the symbolic link that it reads through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Links {
+    /// Wherever the link leads: nothing narrows what may be read in the bucket.
+    Anywhere,
+    /// To where it led when that was permitted; nowhere when there was no link. One that has been changed since is not
+    /// followed: it could lead to what the sender may not read.
+    OnlyTo(Option<ObjectKey>),
+}
+
+impl Links {
+    /// Whether a link to this key may be followed.
+    fn lead_to(&self, target: &ObjectKey) -> bool {
+        match self {
+            Self::Anywhere => true,
+            Self::OnlyTo(admitted) => admitted.as_ref() == Some(target),
+        }
+    }
 }
 
 /// The bytes of a request, un-chunked and with their chunk signatures verified.

@@ -4,7 +4,7 @@
 //! written, replaced and deleted without the link's knowledge. A link does not lead to another link.
 
 use super::{
-    Gateway,
+    Gateway, Links,
     publish::{ObjectSlot, Stored},
 };
 use crate::{
@@ -56,12 +56,16 @@ impl Gateway {
     /// The object under a key, for a reader of its bytes.
     ///
     /// # Errors
-    /// `NoSuchKey`, `SymlinkTargetMissing`, `SymlinkTargetIsLink`.
-    pub(super) async fn follow(&self, bucket: BucketId, key: &ObjectKey) -> Result<Followed, Failure> {
+    /// `NoSuchKey`, `SymlinkTargetMissing`, `SymlinkTargetIsLink`; `SlowDown` for a link that leads elsewhere than it did when
+    /// the request was admitted.
+    pub(super) async fn follow(&self, bucket: BucketId, key: &ObjectKey, links: &Links) -> Result<Followed, Failure> {
         let slot = self.object_slot(bucket, key).await?;
         let object = slot.current.clone().ok_or_else(|| Failure::NoSuchKey(key.clone()))?;
         let object_type = object.object_type();
         let ObjectKind::Symlink(target) = &object.kind else { return Ok(Followed { object, object_type, slots: vec![slot] }) };
+        if !links.lead_to(target) {
+            return Err(Failure::SlowDown);
+        }
         let target_slot = self.object_slot(bucket, target).await?;
         let found = target_slot.current.clone().ok_or_else(|| Failure::SymlinkTargetMissing(target.clone()))?;
         if let ObjectKind::Symlink(_) = found.kind {

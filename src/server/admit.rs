@@ -10,8 +10,10 @@ use crate::{
         policy::{self, Policies},
     },
     dialect::{address::Address, date, error::Rejection, s3},
-    model::{Account, Acl, Bucket, Caller, Failure, KeyRecord, KeyStatus, ObjectKey, ObjectRef, Operation},
-    ops::{BucketAccess, ObjectAccess},
+    model::{
+        Account, Acl, Bucket, Caller, Failure, GetObjectAttributes, KeyRecord, KeyStatus, ObjectKey, ObjectRef, Operation, ReadObject,
+    },
+    ops::{BucketAccess, Links, ObjectAccess},
 };
 use http::header;
 
@@ -38,6 +40,14 @@ impl Sender {
     pub(super) fn anonymous(payload: Payload) -> Self {
         Self { caller: Caller::Anonymous, key_policy: None, session_policy: None, payload }
     }
+}
+
+/// What an admitted request may do.
+pub(super) struct Admitted {
+    /// The keys that were taken out of a DeleteObjects.
+    pub(super) denied: Vec<ObjectKey>,
+    /// Where the link that it reads through may lead, if it does.
+    pub(super) links: Links,
 }
 
 impl Server {
@@ -98,7 +108,7 @@ impl Server {
     }
 
     /// Decides whether the sender may do this. Of a DeleteObjects the keys that it may not delete are taken out and
-    /// returned. `owners` are the owners that the client expects of the buckets it names.
+    /// told. `owners` are the owners that the client expects of the buckets it names.
     ///
     /// # Errors
     /// `AccessDenied`, also when a bucket's owner is not the one the client expects.
@@ -108,7 +118,7 @@ impl Server {
         sender: &Sender,
         operation: &mut Operation,
         owners: &[(Bucket, String)],
-    ) -> Result<Vec<ObjectKey>, Rejection> {
+    ) -> Result<Admitted, Rejection> {
         let bucket = exchange.address.as_ref().and_then(|address| Bucket::new(address.bucket.as_deref()?));
         let access = self.access(bucket.as_ref()).await?;
         let _ = exchange.rules.set(access.as_ref().and_then(|access| access.cors.clone()));
@@ -124,16 +134,17 @@ impl Server {
                 bucket.zip(key).map(|(bucket, key)| ObjectRef { bucket, key })
             }
         };
-        let Opened { acl, link_target } = self.opened(sender, access.as_ref(), object.as_ref()).await?;
+        let Opened { acl, mut links } = self.opened(sender, access.as_ref(), object.as_ref()).await?;
         let policies = Policies::new(policy::Grounds { acl, ..grounds(sender, access.as_ref(), &context) });
         if !policies.allows(operation) {
             return Err(Failure::AccessDenied.into());
         }
         // A link opens nothing that its target does not.
-        if let Some(target) = link_target
-            .filter(|_| matches!(operation, Operation::GetObject(_) | Operation::HeadObject(_) | Operation::GetObjectAttributes(_)))
+        if let Operation::GetObject(ReadObject { object, .. })
+        | Operation::HeadObject(ReadObject { object, .. })
+        | Operation::GetObjectAttributes(GetObjectAttributes { object, .. }) = &*operation
         {
-            self.authorise_source(sender, &target, &context).await?;
+            self.authorise_target(sender, &object.bucket, &links, &context).await?;
         }
         let mut denied = Vec::new();
         if let Operation::DeleteObjects(delete) = operation {
@@ -153,9 +164,8 @@ impl Server {
             let source = source.clone();
             self.authorise_source(sender, &source, &context).await?;
             let access = self.access(Some(&source.bucket)).await?;
-            if let Some(target) = self.opened(sender, access.as_ref(), Some(&source)).await?.link_target {
-                self.authorise_source(sender, &target, &context).await?;
-            }
+            links = self.opened(sender, access.as_ref(), Some(&source)).await?.links;
+            self.authorise_target(sender, &source.bucket, &links, &context).await?;
         }
         for (bucket, expected) in owners {
             let access = self.access(Some(bucket)).await?;
@@ -163,7 +173,7 @@ impl Server {
                 return Err(Failure::AccessDenied.into());
             }
         }
-        Ok(denied)
+        Ok(Admitted { denied, links })
     }
 
     /// Whether the sender may read an object, wherever it is.
@@ -174,18 +184,31 @@ impl Server {
         if policy::allows_source(&grounds, source) { Ok(()) } else { Err(Failure::AccessDenied.into()) }
     }
 
-    /// What access control lists say of a bucket, or of an object in it. Nothing is looked up for the bucket's owner, for
-    /// whom no list matters.
+    /// Whether the sender may read what a link leads to. It is in the bucket of the link.
+    async fn authorise_target(&self, sender: &Sender, bucket: &Bucket, links: &Links, context: &[(&str, String)]) -> Result<(), Rejection> {
+        match links {
+            Links::OnlyTo(Some(key)) => {
+                self.authorise_source(sender, &ObjectRef { bucket: bucket.clone(), key: key.clone() }, context).await
+            }
+            Links::OnlyTo(None) | Links::Anywhere => Ok(()),
+        }
+    }
+
+    /// What access control lists say of a bucket, or of an object in it, and where the object leads. For the bucket's owner
+    /// no list matters, and nothing is looked up when no policy narrows what the owner may read.
     async fn opened(&self, sender: &Sender, access: Option<&BucketAccess>, object: Option<&ObjectRef>) -> Result<Opened, Failure> {
-        let Some(access) = access else { return Ok(Opened::default()) };
-        if sender.caller.account().is_some_and(|account| *account == access.owner || *account == Account::root()) {
-            return Ok(Opened::default());
+        let Some(access) = access else { return Ok(Opened { acl: None, links: Links::OnlyTo(None) }) };
+        let is_owner = sender.caller.account().is_some_and(|account| *account == access.owner || *account == Account::root());
+        let is_narrowed = sender.key_policy.is_some() || sender.session_policy.is_some() || access.policy.is_some();
+        if is_owner && !is_narrowed {
+            return Ok(Opened { acl: None, links: Links::Anywhere });
         }
         let ObjectAccess { acl, link_target } = match object {
             Some(object) => self.gateway.object_access(object).await?,
             None => ObjectAccess::default(),
         };
-        Ok(Opened { acl: Some(acl.unwrap_or(access.acl)), link_target })
+        let acl = if is_owner { None } else { Some(acl.unwrap_or(access.acl)) };
+        Ok(Opened { acl, links: Links::OnlyTo(link_target.map(|target| target.key)) })
     }
 
     pub(super) async fn access(&self, bucket: Option<&Bucket>) -> Result<Option<BucketAccess>, Failure> {
@@ -197,11 +220,10 @@ impl Server {
 }
 
 /// What access control lists say, as far as they matter to the sender.
-#[derive(Default)]
 struct Opened {
     acl: Option<Acl>,
     /// What the object is a link to.
-    link_target: Option<ObjectRef>,
+    links: Links,
 }
 
 /// Refuses requests that the bucket's referer rules do not let in. They are about links in pages, so they count for

@@ -2,6 +2,7 @@
 
 use super::{
     ServerSettings,
+    admit::Admitted,
     body::{Frames, RequestBody, Slot},
     completion::Completion,
     connection::Handler,
@@ -261,13 +262,14 @@ impl Server {
         let decoded = route.decode(parts, &document, &sender.caller, exchange.now)?;
         let Decoded { mut operation, wire, traffic_limit } = decoded;
         exchange.completion.operation = Some(operation.name());
-        let denied = self.authorise(exchange, &sender, &mut operation, &owners).await?;
+        let Admitted { denied, links } = self.authorise(exchange, &sender, &mut operation, &owners).await?;
         let body = match kind {
             BodyKind::Stream => Some(limited(stream_body(exchange.body, &sender.payload, &mut operation)?, traffic_limit)),
             BodyKind::None | BodyKind::Document { .. } | BodyKind::Form => None,
         };
         let name = operation.name();
-        let request = Request { caller: sender.caller, limits: *exchange.dialect.limits(), operation, name, origin: exchange.origin() };
+        let request =
+            Request { caller: sender.caller, limits: *exchange.dialect.limits(), operation, name, origin: exchange.origin(), links };
         self.check_callback(&request).await?;
         let mut reply = self.gateway.execute(request, body).await?;
         if let Outcome::DeleteObjects(results) = &mut reply.outcome {

@@ -7,8 +7,11 @@ use crate::{
     digest,
     events::{self, Outbox, Signer},
     meta::{Check, Kv, KvError, MemoryKv, Write},
-    model::{Account, KeyRecord, KeyStatus, Limits, Timestamp},
-    ops::{Environment, Gateway, GatewaySettings},
+    model::{
+        Account, Attributes, Bucket, Caller, KeyRecord, KeyStatus, Limits, ObjectKey, ObjectRef, Operation, Origin, PutSymlink, Timestamp,
+        WriteConditions,
+    },
+    ops::{Environment, Gateway, GatewaySettings, Links, Request},
     testkit::raw_client::{RawClient, RawResponse},
 };
 use std::{
@@ -316,6 +319,43 @@ fn policies_narrow_keys_and_deletes_are_decided_per_key() {
         deleted.text()
     );
     assert_eq!(harness.ask(signed("GET", "/bkt/other", &[], b"")).status, 200);
+}
+
+#[test]
+fn a_link_opens_nothing_that_the_key_may_not_read_even_to_the_owner_of_the_bucket() {
+    let harness = Harness::with_bucket();
+    let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::bkt/mine/*"}]}"#;
+    harness.put_key(&key("narrow", "root", Some(policy), KeyStatus::Active));
+    for key in ["secret", "mine/own"] {
+        assert_eq!(harness.ask(signed("PUT", &format!("/bkt/{key}"), &[], b"1")).status, 200);
+    }
+    let object = |key: &str| ObjectRef { bucket: Bucket::new("bkt").unwrap(), key: ObjectKey::new(key).unwrap() };
+    for (link, target) in [("mine/out", "secret"), ("mine/in", "mine/own")] {
+        let link = PutSymlink {
+            object: object(link),
+            target: object(target).key,
+            attributes: Attributes::default(),
+            conditions: WriteConditions::default(),
+        };
+        let request = Request {
+            caller: Caller::Anonymous,
+            limits: Limits::OSS,
+            operation: Operation::PutSymlink(link),
+            name: "PutSymlink",
+            origin: Origin::default(),
+            links: Links::OnlyTo(None),
+        };
+        assert!(harness.runtime.block_on(harness.gateway.execute(request, None)).is_ok());
+    }
+    let read = |access_key: &str, method: &str, key: &str| harness.ask(signed_by(access_key, method, &format!("/bkt/{key}"), &[], b""));
+    assert_eq!(code(&read("narrow", "GET", "mine/out")), (403, "AccessDenied"));
+    assert_eq!(read("narrow", "HEAD", "mine/out").status, 403);
+    assert_eq!(read("narrow", "GET", "mine/in").status, 200);
+    assert_eq!(read("root", "GET", "mine/out").status, 200, "nothing narrows what root reads");
+    for (source, status) in [("mine/out", 403), ("mine/in", 200)] {
+        let copy = signed_by("narrow", "PUT", "/bkt/mine/copy", &[("x-amz-copy-source", &format!("/bkt/{source}"))], b"");
+        assert_eq!(harness.ask(copy).status, status, "{source}");
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use partway::{
     blob::{BlobStore, LocalBlobs, LocalSettings, MemoryBlobs},
     meta::{Kv, MemoryKv, RocksKv, RocksSettings},
     model::*,
-    ops::{Body, ContentStream, Environment, Gateway, GatewaySettings, Request},
+    ops::{Body, ContentStream, Environment, Gateway, GatewaySettings, Links, Request},
 };
 use std::{
     collections::VecDeque,
@@ -173,6 +173,7 @@ pub(crate) fn request(operation: Operation, limits: Limits) -> Request {
         origin: partway::model::Origin::default(),
         caller: Caller::Key { access_key: "key".to_owned(), account: Account::root() },
         limits,
+        links: Links::Anywhere,
         operation,
     }
 }

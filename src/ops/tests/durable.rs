@@ -5,7 +5,7 @@ use crate::{
     blob::{LocalBlobs, LocalSettings},
     meta::{Kv, RocksKv, RocksSettings, Write, keys, record::*},
     model::*,
-    ops::{Environment, Gateway, GatewaySettings, Request},
+    ops::{Environment, Gateway, GatewaySettings, Links, Request},
 };
 use futures_util::TryStreamExt;
 use std::{path::Path, sync::Arc};
@@ -36,8 +36,14 @@ async fn open(directory: &Path, now_ms: i64) -> Arc<Gateway> {
 }
 
 async fn run(gateway: &Arc<Gateway>, operation: Operation, body: Option<&[u8]>) -> Outcome {
-    let request =
-        Request { name: operation.name(), origin: crate::model::Origin::default(), caller: Caller::Anonymous, limits: LIMITS, operation };
+    let request = Request {
+        name: operation.name(),
+        origin: crate::model::Origin::default(),
+        caller: Caller::Anonymous,
+        limits: LIMITS,
+        links: Links::Anywhere,
+        operation,
+    };
     let body = body.map(|bytes| Box::new(pieces(bytes)) as Box<dyn crate::ops::Body>);
     gateway.execute(request, body).await.unwrap().outcome
 }
@@ -51,6 +57,7 @@ async fn get(gateway: &Arc<Gateway>, key: &str) -> Vec<u8> {
                 origin: crate::model::Origin::default(),
                 caller: Caller::Anonymous,
                 limits: LIMITS,
+                links: Links::Anywhere,
                 operation,
             },
             None,

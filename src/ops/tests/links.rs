@@ -1,7 +1,7 @@
 //! Symbolic links: what is read through them, and what they are themselves.
 
 use super::world::*;
-use crate::model::*;
+use crate::{model::*, ops::Links};
 
 fn link_of(key: &str, target: &str) -> PutSymlink {
     PutSymlink {
@@ -127,4 +127,43 @@ async fn a_listing_shows_the_link_itself() {
     let Outcome::ListObjects(page) = world.run(Operation::ListObjects(list)).await.unwrap() else { panic!() };
     let Entry::Item(listed) = &page.entries[0] else { panic!() };
     assert_eq!((listed.object_type, listed.size), (ObjectType::Symlink, 0));
+}
+
+#[tokio::test]
+async fn a_link_changed_since_its_reader_was_admitted_is_not_followed() {
+    let world = World::new().await;
+    world.put("open", b"open").await;
+    world.put("secret", b"secret").await;
+    link(&world, "link", "open").await;
+    let admitted = || Links::OnlyTo(Some(object("open").key));
+    let read = || read_of("link", Selection::Whole);
+    let part = UploadPartCopy {
+        object: object("m"),
+        upload_id: world.create("m", None).await,
+        part_number: number(1),
+        source: object("link"),
+        source_range: None,
+        source_conditions: ReadConditions::default(),
+    };
+    let attributes = GetObjectAttributes { object: object("link"), part_number_marker: 0, parts_max: 10 };
+    let reads = || {
+        [
+            Operation::GetObject(read()),
+            Operation::HeadObject(read()),
+            Operation::GetObjectAttributes(attributes.clone()),
+            Operation::CopyObject(copy_of("link", "copy")),
+            Operation::UploadPartCopy(part.clone()),
+        ]
+    };
+    for operation in reads() {
+        assert!(world.execute_with(operation, None, admitted()).await.is_ok());
+    }
+    link(&world, "link", "secret").await;
+    for operation in reads() {
+        for links in [admitted(), Links::OnlyTo(None)] {
+            let refused = world.execute_with(operation.clone(), None, links).await.map(|reply| reply.outcome);
+            assert_eq!(refused, Err(Failure::SlowDown), "{operation:?}");
+        }
+    }
+    assert_eq!(world.get("copy").await.unwrap(), b"open");
 }

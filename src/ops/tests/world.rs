@@ -9,7 +9,7 @@ use crate::{
         },
     },
     model::*,
-    ops::{Body, Environment, Gateway, GatewaySettings, Reply, Request},
+    ops::{Body, Environment, Gateway, GatewaySettings, Links, Reply, Request},
     testkit::faulty::FaultyBlobs,
 };
 use async_trait::async_trait;
@@ -273,9 +273,16 @@ impl World {
     }
 
     pub(super) async fn execute(&self, operation: Operation, body: Option<Box<dyn Body>>) -> Result<Reply, Failure> {
+        self.execute_with(operation, body, Links::Anywhere).await
+    }
+
+    pub(super) async fn execute_with(&self, operation: Operation, body: Option<Box<dyn Body>>, links: Links) -> Result<Reply, Failure> {
         let caller = Caller::Key { access_key: "key".to_owned(), account: Account::root() };
         self.gateway
-            .execute(Request { name: operation.name(), origin: crate::model::Origin::default(), caller, limits: LIMITS, operation }, body)
+            .execute(
+                Request { name: operation.name(), origin: crate::model::Origin::default(), caller, limits: LIMITS, links, operation },
+                body,
+            )
             .await
     }
 
