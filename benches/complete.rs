@@ -94,7 +94,13 @@ impl Fixture {
                     let caller = Caller::Key { access_key: "bench".to_owned(), account: Account::root() };
                     gateway
                         .execute(
-                            Request { name: operation.name(), origin: partway::model::Origin::default(), caller, limits: Limits::S3, operation },
+                            Request {
+                                name: operation.name(),
+                                origin: partway::model::Origin::default(),
+                                caller,
+                                limits: Limits::S3,
+                                operation,
+                            },
                             Some(Box::new(Once(Some(bytes)))),
                         )
                         .await

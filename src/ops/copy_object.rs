@@ -4,7 +4,7 @@
 //! source's record does not tell what is needed. Its bytes are shared with the source.
 
 use super::{
-    Gateway,
+    Admitted, Gateway,
     conditions::{check_write, lost_every_race},
     content::content_of,
     copying::{Copied, CopiedBytes, CopySource},
@@ -26,10 +26,10 @@ const COPY_SIZE_BYTES_MAX: u64 = 5 << 30;
 const SHARED_EXTENT_COUNT_MAX: usize = 10_000;
 
 impl Gateway {
-    pub(super) async fn copy_object(self: &Arc<Self>, operation: &CopyObject) -> Result<Outcome, Failure> {
+    pub(super) async fn copy_object(self: &Arc<Self>, operation: &CopyObject, admitted: &Admitted) -> Result<Outcome, Failure> {
         for losses in 0..COMMIT_TRIES_MAX {
             self.back_off(losses).await;
-            let source = self.copy_source(&operation.source, &operation.source_conditions).await?;
+            let source = self.copy_source(&operation.source, &operation.source_conditions, admitted).await?;
             if source.object.size > COPY_SIZE_BYTES_MAX {
                 return Err(Failure::CopySourceTooLarge { size_max: COPY_SIZE_BYTES_MAX });
             }

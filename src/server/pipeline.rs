@@ -2,6 +2,7 @@
 
 use super::{
     ServerSettings,
+    admit::Permit,
     body::{Frames, RequestBody, Slot},
     completion::Completion,
     connection::Handler,
@@ -247,13 +248,14 @@ impl Server {
         let decoded = route.decode(parts, &document, &sender.caller, exchange.now)?;
         let Decoded { mut operation, wire, traffic_limit } = decoded;
         exchange.completion.operation = Some(operation.name());
-        let denied = self.authorise(exchange, &sender, &mut operation, &owners).await?;
+        let Permit { denied, admitted } = self.authorise(exchange, &sender, &mut operation, &owners).await?;
         let body = match kind {
             BodyKind::Stream => Some(limited(stream_body(exchange.body, &sender.payload, &mut operation)?, traffic_limit)),
             BodyKind::None | BodyKind::Document { .. } | BodyKind::Form => None,
         };
         let name = operation.name();
-        let request = Request { caller: sender.caller, limits: *exchange.dialect.limits(), operation, name, origin: exchange.origin() };
+        let (limits, origin) = (*exchange.dialect.limits(), exchange.origin());
+        let request = Request { caller: sender.caller, limits, operation, name, origin, admitted };
         self.check_callback(&request).await?;
         let mut reply = self.gateway.execute(request, body).await?;
         if let Outcome::DeleteObjects(results) = &mut reply.outcome {

@@ -1,7 +1,7 @@
 //! POST Object: a browser's form, let in by the policy it carries.
 
 use super::{
-    admit::Sender,
+    admit::{Permit, Sender},
     form::{FormError, read_form},
     pipeline::{Answer, Exchange, Server, limited},
 };
@@ -45,9 +45,9 @@ impl Server {
         let decoded = route.decode_form(exchange.parts, &form.fields, form.file_name.as_deref())?;
         let Decoded { mut operation, wire, traffic_limit } = decoded;
         exchange.completion.operation = Some(FORM);
-        self.authorise(exchange, &sender, &mut operation, route.expected_bucket_owners()).await?;
-        let request =
-            Request { caller: sender.caller, limits: *exchange.dialect.limits(), operation, name: FORM, origin: exchange.origin() };
+        let Permit { admitted, .. } = self.authorise(exchange, &sender, &mut operation, route.expected_bucket_owners()).await?;
+        let (limits, origin) = (*exchange.dialect.limits(), exchange.origin());
+        let request = Request { caller: sender.caller, limits, operation, name: FORM, origin, admitted };
         self.check_callback(&request).await?;
         let reply = self.gateway.execute(request, Some(limited(Box::new(form.into_file(sizes)), traffic_limit))).await?;
         Ok(self.encode(&*wire, reply, exchange.context).await)

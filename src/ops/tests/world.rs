@@ -275,7 +275,17 @@ impl World {
     pub(super) async fn execute(&self, operation: Operation, body: Option<Box<dyn Body>>) -> Result<Reply, Failure> {
         let caller = Caller::Key { access_key: "key".to_owned(), account: Account::root() };
         self.gateway
-            .execute(Request { name: operation.name(), origin: crate::model::Origin::default(), caller, limits: LIMITS, operation }, body)
+            .execute(
+                Request {
+                    name: operation.name(),
+                    origin: crate::model::Origin::default(),
+                    admitted: crate::ops::Admitted::Anything,
+                    caller,
+                    limits: LIMITS,
+                    operation,
+                },
+                body,
+            )
             .await
     }
 
