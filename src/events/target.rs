@@ -60,12 +60,14 @@ impl Network {
     }
 }
 
-/// IPv4 that is not the public Internet (IANA IPv4 Special-Purpose Address Registry; multicast and reserved besides).
-const SPECIAL_V4: [(Ipv4Addr, u8); 16] = [
+/// IPv4 that is not the public Internet (IANA IPv4 Special-Purpose Address Registry; multicast and reserved besides, and the
+/// one address that looks public and is a cloud's own: Azure's 168.63.129.16 answers its virtual machines).
+const SPECIAL_V4: [(Ipv4Addr, u8); 17] = [
     (Ipv4Addr::new(0, 0, 0, 0), 8),
     (Ipv4Addr::new(10, 0, 0, 0), 8),
     (Ipv4Addr::new(100, 64, 0, 0), 10),
     (Ipv4Addr::new(127, 0, 0, 0), 8),
+    (Ipv4Addr::new(168, 63, 129, 16), 32),
     (Ipv4Addr::new(169, 254, 0, 0), 16),
     (Ipv4Addr::new(172, 16, 0, 0), 12),
     (Ipv4Addr::new(192, 0, 0, 0), 24),

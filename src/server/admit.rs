@@ -257,10 +257,19 @@ pub(super) fn policy_context(exchange: &Exchange<'_>) -> Vec<(&'static str, Stri
         ("aws:securetransport", "false".to_owned()),
         ("aws:currenttime", date::iso8601(exchange.now)),
     ];
-    for (header, name) in policy::CONTEXT_HEADERS {
-        if let Some(value) = exchange.parts.headers.get(header).and_then(|value| value.to_str().ok()) {
-            context.push((name, value.to_owned()));
-        }
-    }
+    let of_object = exchange.fields.is_some() || exchange.address.as_ref().is_some_and(|address| address.key.is_some());
+    let headers = exchange.dialect.context_headers(of_object);
+    context.extend(headers.iter().filter_map(|&(header, name)| Some((name, said(exchange, header)?))));
     context
+}
+
+/// What a request says in a header, or a form in the field that stands for it. Nobody acts on such headers of a form.
+fn said(exchange: &Exchange<'_>, header: &str) -> Option<String> {
+    if let Some(fields) = exchange.fields.as_ref().filter(|_| header.starts_with("x-")) {
+        let is_it = |name: &str| name.eq_ignore_ascii_case(header) || (header == "x-amz-acl" && name.eq_ignore_ascii_case("acl"));
+        return fields.iter().find(|(name, _)| is_it(name)).map(|(_, value)| value.clone());
+    }
+    // Whatever its bytes are, it is there.
+    let values: Vec<_> = exchange.parts.headers.get_all(header).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+    (!values.is_empty()).then(|| values.join(","))
 }

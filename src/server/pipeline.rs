@@ -70,6 +70,8 @@ pub(super) struct Exchange<'a> {
     pub(super) context: &'a ReplyContext<'a>,
     /// Where it is addressed, once that is known.
     pub(super) address: Option<Address>,
+    /// The fields of a form, once they were read.
+    pub(super) fields: Option<Vec<(String, String)>>,
     /// Its bucket's rules for cross-origin requests, once they were looked up.
     pub(super) rules: OnceLock<Option<CorsConfiguration>>,
     pub(super) completion: &'a mut Completion,
@@ -171,6 +173,7 @@ impl Server {
             body: &body,
             context: &context,
             address: None,
+            fields: None,
             rules: OnceLock::new(),
             completion: &mut completion,
         };

@@ -45,6 +45,7 @@ impl Server {
         let decoded = route.decode_form(exchange.parts, &form.fields, form.file_name.as_deref())?;
         let Decoded { mut operation, wire, traffic_limit } = decoded;
         exchange.completion.operation = Some(FORM);
+        exchange.fields = Some(form.fields.clone());
         let Permit { admitted, .. } = self.authorise(exchange, &sender, &mut operation, route.expected_bucket_owners()).await?;
         let (limits, origin) = (*exchange.dialect.limits(), exchange.origin());
         let request = Request { caller: sender.caller, limits, operation, name: FORM, origin, admitted };
