@@ -182,6 +182,15 @@ mod tests {
     }
 
     #[test]
+    fn a_policy_of_an_s3_form_is_none_of_these() {
+        // Signed with the same secret in the same way, it would let in every field that it does not name.
+        for condition in [r#"{"acl":"private"}"#, r#"["starts-with","$x-amz-meta-a",""]"#] {
+            let fields = signed_v1(condition, &[("key", "k"), ("acl", "private"), ("x-oss-object-acl", "public-read")]);
+            assert!(matches!(verify(&fields), Err(FormError::AccessDenied(_))), "{condition}");
+        }
+    }
+
+    #[test]
     fn a_list_of_values_may_be_allowed_or_forbidden() {
         let allowed = r#"["in","$content-type",["image/jpg","image/png"]]"#;
         let forbidden = r#"["not-in","$cache-control",["no-cache"]]"#;

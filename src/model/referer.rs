@@ -234,4 +234,17 @@ mod tests {
             assert_eq!(is_like(pattern, text), expected, "{pattern} {text}");
         }
     }
+
+    #[test]
+    fn what_no_browser_sends_is_not_matched_at_length() {
+        let pattern = "*a".repeat(10_000) + "b";
+        let rules = RefererConfiguration { allowed: vec![pattern], ..RefererConfiguration::default() };
+        let began = std::time::Instant::now();
+        assert!(!rules.allows(Some(&"a".repeat(1 << 20))));
+        assert!(began.elapsed().as_millis() < 100);
+        let (long, short) = (format!("http://a/{}", "x".repeat(5000)), format!("http://a/{}", "x".repeat(4000)));
+        let rules = RefererConfiguration { denied: vec!["http://b".to_owned()], ..RefererConfiguration::default() };
+        assert_eq!((rules.allows(Some(&long)), rules.allows(Some(&short))), (false, true));
+        assert!(RefererConfiguration::default().allows(Some(&long)));
+    }
 }

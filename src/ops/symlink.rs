@@ -38,7 +38,8 @@ impl Gateway {
             kind: ObjectKind::Symlink(target.clone()),
         };
         let etag = record.etag;
-        let put = self.put_stored(object, conditions, record, &Stored::nothing(), None).await?;
+        let bucket = self.load_bucket(&object.bucket).await?.record.id;
+        let put = self.put_stored(bucket, object, conditions, record, &Stored::nothing(), None).await?;
         Ok(Outcome::Symlink { target: target.clone(), etag, last_modified: put.last_modified })
     }
 

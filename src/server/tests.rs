@@ -14,15 +14,19 @@ use crate::{
 use std::{
     io,
     net::SocketAddr,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 use tokio::{net::TcpListener, runtime::Runtime, sync::oneshot, task::JoinHandle};
 
 const REGION: &str = "us-east-1";
-/// Time stands still, so signatures stay valid.
+/// Time stands still unless a test moves it, so signatures stay valid.
 const NOW: Timestamp = Timestamp::from_secs(1_768_465_800);
 
+mod admission;
 mod sts;
 
 /// A server with its own runtime, so that tests may block.
@@ -31,6 +35,8 @@ struct Harness {
     address: SocketAddr,
     operators: SocketAddr,
     gateway: Arc<Gateway>,
+    /// How much later than `NOW` it is. Milliseconds.
+    late_ms: Arc<AtomicI64>,
     stop: Option<oneshot::Sender<()>>,
     served: JoinHandle<io::Result<()>>,
 }
@@ -63,8 +69,10 @@ impl Harness {
 
     fn start_on(kv: Arc<dyn Kv>, change: impl FnOnce(&mut ServerSettings)) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let late_ms = Arc::new(AtomicI64::new(0));
+        let clock = Arc::clone(&late_ms);
         let environment = Environment {
-            now: Arc::new(|| NOW),
+            now: Arc::new(move || NOW.plus_millis(clock.load(Ordering::Relaxed))),
             random: Arc::new(|buffer| getrandom::fill(buffer).expect("the operating system has random numbers")),
         };
         let outbox = Outbox::new(Arc::clone(&kv), events::Settings::default(), signer(), Arc::new(|| NOW));
@@ -94,7 +102,7 @@ impl Harness {
             };
             (addresses.0, addresses.1, tokio::spawn(serve(settings, served_gateway, outbox, listener, Some(metrics_listener), stopped)))
         });
-        Self { runtime, address, operators, gateway, stop: Some(stop), served }
+        Self { runtime, address, operators, gateway, late_ms, stop: Some(stop), served }
     }
 
     fn client(&self) -> RawClient {
