@@ -345,14 +345,24 @@ fn expects_continue(parts: &Parts) -> bool {
     parts.version > http::Version::HTTP_10 && parts.headers.contains_key(header::EXPECT)
 }
 
-/// 400 unless there is one Host (RFC 9112 §3.2): with two, a proxy before us and we could mean different buckets.
+/// 400 unless there is one Host (RFC 9112 §3.2): with two, a proxy before us and we could mean different buckets. For the
+/// same reason the one must be what the request line names, if that names any: signatures cover the header, and the bucket
+/// is found in the line.
 fn check_host(parts: &Parts) -> Result<(), Rejection> {
     match parts.headers.get_all(header::HOST).iter().count() {
         0 if parts.version > http::Version::HTTP_10 => {
             Err(ErrorReply::invalid_request("Missing required header for this request: Host").into())
         }
-        0 | 1 => Ok(()),
+        0 | 1 if is_host_of_line(parts) => Ok(()),
+        0 | 1 => Err(ErrorReply::invalid_request("The Host header must name the host of the request line.").into()),
         _ => Err(ErrorReply::invalid_request("Expecting a single Host header.").into()),
+    }
+}
+
+fn is_host_of_line(parts: &Parts) -> bool {
+    match (parts.uri.authority(), parts.headers.get(header::HOST)) {
+        (Some(authority), Some(host)) => authority.as_str().as_bytes().eq_ignore_ascii_case(host.as_bytes().trim_ascii()),
+        (Some(_) | None, None) | (None, Some(_)) => true,
     }
 }
 

@@ -181,3 +181,22 @@ fn whoever_holds_a_signed_url_adds_nothing_to_it() {
         }
     }
 }
+
+#[test]
+fn the_host_that_is_signed_is_the_host_that_counts() {
+    let harness = Harness::start();
+    for bucket in ["open", "closed"] {
+        assert_eq!(harness.ask(signed("PUT", &format!("/{bucket}"), &[], b"")).status, 200);
+        assert_eq!(harness.ask(signed("PUT", &format!("/{bucket}/k"), &[], bucket.as_bytes())).status, 200);
+    }
+    let (mut parts, ()) = http::Request::get("/k").header("host", "open.s3.test").body(()).unwrap().into_parts();
+    let credentials = Credentials { access_key: "root".to_owned(), secret_key: "secret of root".to_owned(), security_token: None };
+    presign_v4(&mut parts, &credentials, REGION, 60, NOW).unwrap();
+    let ask = |line: &str, host: &str| harness.ask(format!("GET {line}{} HTTP/1.1\r\nHost: {host}\r\n\r\n", parts.uri));
+    assert_eq!(ask("", "open.s3.test").text(), "open");
+    assert_eq!(ask("http://Open.s3.test", "open.s3.test").text(), "open");
+    assert_eq!(code(&ask("", "closed.s3.test")), (403, "SignatureDoesNotMatch"));
+    for line in ["http://closed.s3.test", "http://open.s3.test@closed.s3.test", "http://localhost"] {
+        assert_eq!(code(&ask(line, "open.s3.test")), (400, "InvalidRequest"), "{line}");
+    }
+}
