@@ -66,7 +66,14 @@ impl Fixture {
     fn execute(&self, operation: Operation, body: Option<Box<dyn Body>>) -> Outcome {
         let caller = Caller::Key { access_key: "bench".to_owned(), account: Account::root() };
         let limits = Limits { part_size_bytes_min: 1, ..Limits::S3 };
-        let request = Request { name: operation.name(), origin: partway::model::Origin::default(), caller, limits, operation };
+        let request = Request {
+            name: operation.name(),
+            origin: partway::model::Origin::default(),
+            admitted: partway::ops::Admitted::Anything,
+            caller,
+            limits,
+            operation,
+        };
         self.runtime.block_on(self.gateway.execute(request, body)).expect("the operation succeeds").outcome
     }
 
@@ -97,6 +104,7 @@ impl Fixture {
                             Request {
                                 name: operation.name(),
                                 origin: partway::model::Origin::default(),
+                                admitted: partway::ops::Admitted::Anything,
                                 caller,
                                 limits: Limits::S3,
                                 operation,
