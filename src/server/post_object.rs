@@ -54,7 +54,8 @@ impl Server {
         Ok(self.encode(&*wire, reply, exchange.context).await)
     }
 
-    /// Who signed a form's policy, and which sizes it allows. Forms without one are anybody's.
+    /// Who signed a form's policy, and which sizes it allows. Forms without one are anybody's. What counts is the time at which
+    /// the fields have come: a policy that is over is not kept alive by fields that come slowly.
     async fn authenticate_form(
         &self,
         exchange: &mut Exchange<'_>,
@@ -66,9 +67,10 @@ impl Server {
             }
             FormClaim::Signed(signed) => signed,
         };
-        let credentials = self.presented(&signed.access_key, signed.security_token.as_deref(), exchange.now).await?;
+        let now = self.gateway.now();
+        let credentials = self.presented(&signed.access_key, signed.security_token.as_deref(), now).await?;
         let bucket = exchange.address.as_ref().and_then(|address| address.bucket.as_deref()).unwrap_or_default();
-        let grant = signed.verify(fields, bucket, &credentials.key.secret_key, exchange.now).map_err(refused)?;
+        let grant = signed.verify(fields, bucket, &credentials.key.secret_key, now).map_err(refused)?;
         exchange.completion.access_key = Some(credentials.key.access_key.clone());
         let (size_min, size_max) = grant.content_length_range.unwrap_or((0, u64::MAX));
         Ok((Sender::of(credentials, Payload::Unsigned), size_min..=size_max))

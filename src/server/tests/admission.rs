@@ -200,3 +200,18 @@ fn the_host_that_is_signed_is_the_host_that_counts() {
         assert_eq!(code(&ask(line, "open.s3.test")), (400, "InvalidRequest"), "{line}");
     }
 }
+
+#[test]
+fn a_forms_policy_must_hold_when_its_fields_have_come() {
+    let harness = Harness::with_bucket();
+    let form = signed_form(&[("key", "k")], r#"["starts-with","$key",""]"#, b"x");
+    let mut client = harness.client();
+    let (first, rest) = form.split_at(200);
+    client.send(first).unwrap();
+    assert_eq!(harness.ask(signed("PUT", "/bkt/other", &[], b"")).status, 200);
+    std::thread::sleep(Duration::from_millis(100));
+    harness.late_ms.store(3_600_001, Ordering::Relaxed);
+    client.send(rest).unwrap();
+    let answer = client.receive("POST").unwrap();
+    assert_eq!((code(&answer), answer.text().contains("Policy expired")), ((403, "AccessDenied"), true), "{}", answer.text());
+}
