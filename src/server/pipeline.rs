@@ -359,7 +359,11 @@ fn check_host(parts: &Parts) -> Result<(), Rejection> {
     }
 }
 
+/// A CONNECT names whom it wants to reach, which is never a bucket.
 fn is_host_of_line(parts: &Parts) -> bool {
+    if parts.method == Method::CONNECT {
+        return true;
+    }
     match (parts.uri.authority(), parts.headers.get(header::HOST)) {
         (Some(authority), Some(host)) => authority.as_str().as_bytes().eq_ignore_ascii_case(host.as_bytes().trim_ascii()),
         (Some(_) | None, None) | (None, Some(_)) => true,

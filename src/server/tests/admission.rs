@@ -199,6 +199,8 @@ fn the_host_that_is_signed_is_the_host_that_counts() {
     for line in ["http://closed.s3.test", "http://open.s3.test@closed.s3.test", "http://localhost"] {
         assert_eq!(code(&ask(line, "open.s3.test")), (400, "InvalidRequest"), "{line}");
     }
+    let listing = "GET closed.s3.test:80 HTTP/1.1\r\nHost: open.s3.test\r\n\r\n";
+    assert_eq!(code(&harness.ask(listing)), (400, "InvalidRequest"));
 }
 
 #[test]
