@@ -7,7 +7,7 @@ use partway::{
     blob::MemoryBlobs,
     meta::{RocksKv, RocksSettings},
     model::*,
-    ops::{Body, Environment, Gateway, GatewaySettings, Links, Request},
+    ops::{Body, Environment, Gateway, GatewaySettings, Request},
 };
 use std::{
     sync::Arc,
@@ -70,9 +70,9 @@ impl Fixture {
         let request = Request {
             name: operation.name(),
             origin: partway::model::Origin::default(),
+            admitted: partway::ops::Admitted::Anything,
             caller,
             limits,
-            links: Links::Anywhere,
             operation,
         };
         self.runtime.block_on(self.gateway.execute(request, body)).expect("the operation succeeds").outcome
@@ -105,9 +105,9 @@ impl Fixture {
                             Request {
                                 name: operation.name(),
                                 origin: partway::model::Origin::default(),
+                                admitted: partway::ops::Admitted::Anything,
                                 caller,
                                 limits: Limits::S3,
-                                links: Links::Anywhere,
                                 operation,
                             },
                             Some(Box::new(Once(Some(bytes)))),

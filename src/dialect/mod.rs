@@ -34,6 +34,7 @@ use crate::{
     auth::{
         AuthError, Claim, Payload,
         form::{FormClaim, FormError},
+        policy::ContextHeaders,
     },
     model::{BodyClaims, Bucket, CallbackReply, Caller, CorsConfiguration, Limits, Operation, Outcome, Timestamp},
 };
@@ -63,6 +64,10 @@ pub trait Dialect: Send + Sync {
     /// # Errors
     /// For paths that do not decode.
     fn addresses(&self, parts: &Parts, hosts: &Hosts) -> Result<Vec<Address>, ErrorReply>;
+
+    /// The headers that say what conditions of policies ask about: those that the dialect acts on. `of_object` tells
+    /// whether the request is to an object.
+    fn context_headers(&self, of_object: bool) -> ContextHeaders;
 
     /// Reads which key a request says it was signed with.
     ///

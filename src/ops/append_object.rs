@@ -18,7 +18,8 @@ use crate::{
     meta::{
         Write, keys,
         record::{
-            Content, Extent, MANIFEST_CHUNK_PARTS, ManifestChunk, ManifestId, ManifestPart, ObjectKind, ObjectRecord, Place, Record, Todo,
+            BucketId, Content, Extent, MANIFEST_CHUNK_PARTS, ManifestChunk, ManifestId, ManifestPart, ObjectKind, ObjectRecord, Place,
+            Record, Todo,
         },
     },
     model::*,
@@ -60,23 +61,24 @@ impl Gateway {
         body: Box<dyn Body>,
     ) -> Result<Outcome, Failure> {
         let ObjectRef { bucket, key } = &operation.object;
-        let slot = self.object_slot(self.load_bucket(bucket).await?.record.id, key).await?;
+        let bucket = self.load_bucket(bucket).await?.record.id;
+        let slot = self.object_slot(bucket, key).await?;
         check_position(operation, slot.current.as_ref())?;
         let size_max = limits.part_size_bytes_max.min(SIZE_BYTES_MAX.saturating_sub(operation.position));
         let ingested = self.ingest(&operation.claims, None, size_max, body).await?;
 
         let operation = operation.clone();
-        self.run_on(|gateway| async move { gateway.append_ingested(&operation, ingested).await }).await
+        self.run_on(|gateway| async move { gateway.append_ingested(bucket, &operation, ingested).await }).await
     }
 
-    async fn append_ingested(&self, operation: &AppendObject, ingested: Ingested) -> Result<Outcome, Failure> {
+    async fn append_ingested(&self, bucket: BucketId, operation: &AppendObject, ingested: Ingested) -> Result<Outcome, Failure> {
         let Ingested { digests, received, .. } = ingested;
         let small = match &received {
             Received::Small(bytes) => Some(bytes.clone()),
             Received::Nothing | Received::Staged(_) => None,
         };
         let stored = self.store(received).await?;
-        let published = self.append_stored(operation, &digests, &stored, small).await;
+        let published = self.append_stored(bucket, operation, &digests, &stored, small).await;
         let ObjectRecord { etag, size, crc64_ecma, .. } = self.settle(&stored, published).await?;
         Ok(Outcome::AppendObject { etag, next_position: size, crc64_ecma })
     }
@@ -84,6 +86,7 @@ impl Gateway {
     /// Commits an append whose bytes are stored, unless another one comes first; returns the object.
     async fn append_stored(
         &self,
+        bucket_id: BucketId,
         operation: &AppendObject,
         digests: &BodyDigests,
         stored: &Stored,
@@ -93,7 +96,7 @@ impl Gateway {
         for losses in 0..COMMIT_TRIES_MAX {
             self.back_off(losses).await;
             let _reading = self.begin_reading();
-            let bucket = self.load_bucket(bucket).await?;
+            let bucket = self.load_same_bucket(bucket, bucket_id).await?;
             let slot = self.object_slot(bucket.record.id, key).await?;
             check_position(operation, slot.current.as_ref())?;
             let (record, batch) = match &slot.current {

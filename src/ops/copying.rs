@@ -6,7 +6,7 @@
 //! - What is in too many pieces to share in one commit is read and written as a blob of its own.
 
 use super::{
-    Gateway, Links,
+    Admitted, Gateway,
     conditions::check_copy_source,
     content::{ContentReader, ExtentWalk, inline_bytes},
     gateway::{blob_failure, decode},
@@ -70,10 +70,15 @@ impl CopySource {
 
 impl Gateway {
     /// The source of a copy, if its conditions hold.
-    pub(super) async fn copy_source(&self, source: &ObjectRef, conditions: &ReadConditions, links: &Links) -> Result<CopySource, Failure> {
+    pub(super) async fn copy_source(
+        &self,
+        source: &ObjectRef,
+        conditions: &ReadConditions,
+        admitted: &Admitted,
+    ) -> Result<CopySource, Failure> {
         let reading = self.begin_reading();
         let bucket = self.load_bucket(&source.bucket).await?;
-        let Followed { object, slots, .. } = self.follow(bucket.record.id, &source.key, links).await?;
+        let Followed { object, slots, .. } = self.follow(bucket.record.id, &source.key, admitted).await?;
         check_copy_source(conditions, &object)?;
         Ok(CopySource { slots, object, _reading: reading })
     }

@@ -69,9 +69,9 @@ impl Fixture {
         let request = super::Request {
             name: operation.name(),
             origin: crate::model::Origin::default(),
+            admitted: super::Admitted::Anything,
             caller,
             limits: crate::model::Limits::S3,
-            links: super::Links::Anywhere,
             operation,
         };
         self.gateway.execute(request, None).await.map(|reply| reply.outcome)

@@ -73,28 +73,24 @@ pub struct Request {
     pub name: &'static str,
     /// Where it came from.
     pub origin: Origin,
-    /// Where it was admitted to read through a symbolic link.
-    pub links: Links,
+    /// What may be read: by a read its object, by a copy its source.
+    pub admitted: Admitted,
 }
 
-/// Where a request may be led by the symbolic link that it reads through.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Links {
-    /// Wherever the link leads: nothing narrows what may be read in the bucket.
-    Anywhere,
-    /// To where it led when that was permitted; nowhere when there was no link. One that has been changed since is not
-    /// followed: it could lead to what the sender may not read.
-    OnlyTo(Option<ObjectKey>),
-}
-
-impl Links {
-    /// Whether a link to this key may be followed.
-    fn lead_to(&self, target: &ObjectKey) -> bool {
-        match self {
-            Self::Anywhere => true,
-            Self::OnlyTo(admitted) => admitted.as_ref() == Some(target),
-        }
-    }
+/// What a sender was admitted to read. What is read may have changed since, and copies look again at a source that
+/// changes while they work: what nobody has decided on is not read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Admitted {
+    /// Whatever is there.
+    #[default]
+    Anything,
+    /// What was looked at.
+    Seen {
+        /// The object, as it was.
+        object: ObjectAccess,
+        /// The own access control list of the object that it is a link to.
+        target_acl: Option<Acl>,
+    },
 }
 
 /// The bytes of a request, un-chunked and with their chunk signatures verified.

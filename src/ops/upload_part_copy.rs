@@ -1,7 +1,7 @@
 //! UploadPartCopy: a part whose bytes are a range of an object, shared with it where they can be.
 
 use super::{
-    Gateway, Links,
+    Admitted, Gateway,
     copying::{Copied, CopiedBytes, CopySource, shared_extent_count},
     gateway::COMMIT_TRIES_MAX,
     ingest::computed,
@@ -23,12 +23,12 @@ impl Gateway {
         self: &Arc<Self>,
         operation: &UploadPartCopy,
         limits: &Limits,
-        links: &Links,
+        admitted: &Admitted,
     ) -> Result<Outcome, Failure> {
         for losses in 0..COMMIT_TRIES_MAX {
             self.back_off(losses).await;
             let slot = self.part_slot(&operation.object, operation.upload_id, operation.part_number).await?;
-            let source = self.copy_source(&operation.source, &operation.source_conditions, links).await?;
+            let source = self.copy_source(&operation.source, &operation.source_conditions, admitted).await?;
             let range = source_range(operation, source.object.size)?;
             if range.size() > limits.part_size_bytes_max {
                 return Err(Failure::CopySourceTooLarge { size_max: limits.part_size_bytes_max });

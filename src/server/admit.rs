@@ -10,10 +10,8 @@ use crate::{
         policy::{self, Policies},
     },
     dialect::{address::Address, date, error::Rejection, s3},
-    model::{
-        Account, Acl, Bucket, Caller, Failure, GetObjectAttributes, KeyRecord, KeyStatus, ObjectKey, ObjectRef, Operation, ReadObject,
-    },
-    ops::{BucketAccess, Links, ObjectAccess},
+    model::{Account, Acl, Bucket, Caller, Failure, KeyRecord, KeyStatus, ObjectKey, ObjectRef, Operation},
+    ops::{Admitted, BucketAccess, ObjectAccess},
 };
 use http::header;
 
@@ -40,14 +38,6 @@ impl Sender {
     pub(super) fn anonymous(payload: Payload) -> Self {
         Self { caller: Caller::Anonymous, key_policy: None, session_policy: None, payload }
     }
-}
-
-/// What an admitted request may do.
-pub(super) struct Admitted {
-    /// The keys that were taken out of a DeleteObjects.
-    pub(super) denied: Vec<ObjectKey>,
-    /// Where the link that it reads through may lead, if it does.
-    pub(super) links: Links,
 }
 
 impl Server {
@@ -107,8 +97,8 @@ impl Server {
         active.ok_or_else(|| AuthError::UnknownAccessKey(access_key.to_owned()).into())
     }
 
-    /// Decides whether the sender may do this. Of a DeleteObjects the keys that it may not delete are taken out and
-    /// told. `owners` are the owners that the client expects of the buckets it names.
+    /// Decides whether the sender may do this. Of a DeleteObjects the keys that it may not delete are taken out.
+    /// `owners` are the owners that the client expects of the buckets it names.
     ///
     /// # Errors
     /// `AccessDenied`, also when a bucket's owner is not the one the client expects.
@@ -118,7 +108,7 @@ impl Server {
         sender: &Sender,
         operation: &mut Operation,
         owners: &[(Bucket, String)],
-    ) -> Result<Admitted, Rejection> {
+    ) -> Result<Permit, Rejection> {
         let bucket = exchange.address.as_ref().and_then(|address| Bucket::new(address.bucket.as_deref()?));
         let access = self.access(bucket.as_ref()).await?;
         let _ = exchange.rules.set(access.as_ref().and_then(|access| access.cors.clone()));
@@ -134,24 +124,22 @@ impl Server {
                 bucket.zip(key).map(|(bucket, key)| ObjectRef { bucket, key })
             }
         };
-        let Opened { acl, mut links } = self.opened(sender, access.as_ref(), object.as_ref()).await?;
+        let reads = matches!(operation, Operation::GetObject(_) | Operation::HeadObject(_) | Operation::GetObjectAttributes(_));
+        let Opened { acl, seen } = self.opened(sender, access.as_ref(), object.as_ref(), reads).await?;
         let policies = Policies::new(policy::Grounds { acl, ..grounds(sender, access.as_ref(), &context) });
         if !policies.allows(operation) {
             return Err(Failure::AccessDenied.into());
         }
-        // A link opens nothing that its target does not.
-        if let Operation::GetObject(ReadObject { object, .. })
-        | Operation::HeadObject(ReadObject { object, .. })
-        | Operation::GetObjectAttributes(GetObjectAttributes { object, .. }) = &*operation
-        {
-            self.authorise_target(sender, &object.bucket, &links, &context).await?;
-        }
+        let mut admitted = match seen {
+            Some(seen) if reads => self.admit_through(sender, seen, &context).await?,
+            Some(_) | None => Admitted::Anything,
+        };
         let mut denied = Vec::new();
         if let Operation::DeleteObjects(delete) = operation {
             let mut allowed = Vec::with_capacity(delete.objects.len());
             for (key, condition) in std::mem::take(&mut delete.objects) {
                 let object = ObjectRef { bucket: delete.bucket.clone(), key };
-                let Opened { acl, .. } = self.opened(sender, access.as_ref(), Some(&object)).await?;
+                let Opened { acl, .. } = self.opened(sender, access.as_ref(), Some(&object), false).await?;
                 if policies.allows_delete(&object, acl) {
                     allowed.push((object.key, condition));
                 } else {
@@ -162,10 +150,9 @@ impl Server {
         }
         if let Some(source) = policy::copy_source(operation) {
             let source = source.clone();
-            self.authorise_source(sender, &source, &context).await?;
-            let access = self.access(Some(&source.bucket)).await?;
-            links = self.opened(sender, access.as_ref(), Some(&source)).await?.links;
-            self.authorise_target(sender, &source.bucket, &links, &context).await?;
+            if let Some(seen) = self.authorise_source(sender, &source, &context).await? {
+                admitted = self.admit_through(sender, seen, &context).await?;
+            }
         }
         for (bucket, expected) in owners {
             let access = self.access(Some(bucket)).await?;
@@ -173,42 +160,50 @@ impl Server {
                 return Err(Failure::AccessDenied.into());
             }
         }
-        Ok(Admitted { denied, links })
+        Ok(Permit { denied, admitted })
     }
 
-    /// Whether the sender may read an object, wherever it is.
-    async fn authorise_source(&self, sender: &Sender, source: &ObjectRef, context: &[(&str, String)]) -> Result<(), Rejection> {
+    /// Whether the sender may read an object, wherever it is. What it is, where that matters.
+    async fn authorise_source(
+        &self,
+        sender: &Sender,
+        source: &ObjectRef,
+        context: &[(&str, String)],
+    ) -> Result<Option<ObjectAccess>, Rejection> {
         let access = self.access(Some(&source.bucket)).await?;
-        let Opened { acl, .. } = self.opened(sender, access.as_ref(), Some(source)).await?;
+        let Opened { acl, seen } = self.opened(sender, access.as_ref(), Some(source), true).await?;
         let grounds = policy::Grounds { acl, ..grounds(sender, access.as_ref(), context) };
-        if policy::allows_source(&grounds, source) { Ok(()) } else { Err(Failure::AccessDenied.into()) }
+        if policy::allows_source(&grounds, source) { Ok(seen) } else { Err(Failure::AccessDenied.into()) }
     }
 
-    /// Whether the sender may read what a link leads to. It is in the bucket of the link.
-    async fn authorise_target(&self, sender: &Sender, bucket: &Bucket, links: &Links, context: &[(&str, String)]) -> Result<(), Rejection> {
-        match links {
-            Links::OnlyTo(Some(key)) => {
-                self.authorise_source(sender, &ObjectRef { bucket: bucket.clone(), key: key.clone() }, context).await
-            }
-            Links::OnlyTo(None) | Links::Anywhere => Ok(()),
-        }
-    }
-
-    /// What access control lists say of a bucket, or of an object in it, and where the object leads. For the bucket's owner
-    /// no list matters, and nothing is looked up when no policy narrows what the owner may read.
-    async fn opened(&self, sender: &Sender, access: Option<&BucketAccess>, object: Option<&ObjectRef>) -> Result<Opened, Failure> {
-        let Some(access) = access else { return Ok(Opened { acl: None, links: Links::OnlyTo(None) }) };
-        let is_owner = sender.caller.account().is_some_and(|account| *account == access.owner || *account == Account::root());
-        let is_narrowed = sender.key_policy.is_some() || sender.session_policy.is_some() || access.policy.is_some();
-        if is_owner && !is_narrowed {
-            return Ok(Opened { acl: None, links: Links::Anywhere });
-        }
-        let ObjectAccess { acl, link_target } = match object {
-            Some(object) => self.gateway.object_access(object).await?,
-            None => ObjectAccess::default(),
+    /// Whether the sender, who may read this object, may read what it is a link to: a link opens nothing that its target
+    /// does not.
+    async fn admit_through(&self, sender: &Sender, seen: ObjectAccess, context: &[(&str, String)]) -> Result<Admitted, Rejection> {
+        let target = match &seen.link_target {
+            Some(target) => self.authorise_source(sender, target, context).await?,
+            None => None,
         };
-        let acl = if is_owner { None } else { Some(acl.unwrap_or(access.acl)) };
-        Ok(Opened { acl, links: Links::OnlyTo(link_target.map(|target| target.key)) })
+        Ok(Admitted::Seen { object: seen, target_acl: target.and_then(|target| target.acl) })
+    }
+
+    /// What access control lists say of a bucket, or of an object in it, that may be going to be read. For the bucket's
+    /// owner no list matters; but where his key leads, links may lead out of what his policies let him read.
+    async fn opened(
+        &self,
+        sender: &Sender,
+        access: Option<&BucketAccess>,
+        object: Option<&ObjectRef>,
+        reads: bool,
+    ) -> Result<Opened, Failure> {
+        let Some(access) = access else { return Ok(Opened::default()) };
+        let is_own = sender.caller.account().is_some_and(|account| *account == access.owner || *account == Account::root());
+        let may_be_narrowed = sender.key_policy.is_some() || sender.session_policy.is_some() || access.policy.is_some();
+        let seen = match object {
+            Some(object) if !is_own || (reads && may_be_narrowed) => Some(self.gateway.object_access(object).await?),
+            Some(_) | None => None,
+        };
+        let acl = seen.as_ref().and_then(|seen| seen.acl).unwrap_or(access.acl);
+        Ok(Opened { acl: (!is_own).then_some(acl), seen })
     }
 
     pub(super) async fn access(&self, bucket: Option<&Bucket>) -> Result<Option<BucketAccess>, Failure> {
@@ -219,11 +214,20 @@ impl Server {
     }
 }
 
+/// What a sender may do of what it asks for.
+pub(super) struct Permit {
+    /// The keys of a DeleteObjects that it may not delete.
+    pub(super) denied: Vec<ObjectKey>,
+    /// What it may read.
+    pub(super) admitted: Admitted,
+}
+
 /// What access control lists say, as far as they matter to the sender.
+#[derive(Default)]
 struct Opened {
     acl: Option<Acl>,
-    /// What the object is a link to.
-    links: Links,
+    /// The object, if it was looked at.
+    seen: Option<ObjectAccess>,
 }
 
 /// Refuses requests that the bucket's referer rules do not let in. They are about links in pages, so they count for
@@ -253,10 +257,19 @@ pub(super) fn policy_context(exchange: &Exchange<'_>) -> Vec<(&'static str, Stri
         ("aws:securetransport", "false".to_owned()),
         ("aws:currenttime", date::iso8601(exchange.now)),
     ];
-    for (header, name) in policy::CONTEXT_HEADERS {
-        if let Some(value) = exchange.parts.headers.get(header).and_then(|value| value.to_str().ok()) {
-            context.push((name, value.to_owned()));
-        }
-    }
+    let of_object = exchange.fields.is_some() || exchange.address.as_ref().is_some_and(|address| address.key.is_some());
+    let headers = exchange.dialect.context_headers(of_object);
+    context.extend(headers.iter().filter_map(|&(header, name)| Some((name, said(exchange, header)?))));
     context
+}
+
+/// What a request says in a header, or a form in the field that stands for it. Nobody acts on such headers of a form.
+fn said(exchange: &Exchange<'_>, header: &str) -> Option<String> {
+    if let Some(fields) = exchange.fields.as_ref().filter(|_| header.starts_with("x-")) {
+        let is_it = |name: &str| name.eq_ignore_ascii_case(header) || (header == "x-amz-acl" && name.eq_ignore_ascii_case("acl"));
+        return fields.iter().find(|(name, _)| is_it(name)).map(|(_, value)| value.clone());
+    }
+    // Whatever its bytes are, it is there.
+    let values: Vec<_> = exchange.parts.headers.get_all(header).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+    (!values.is_empty()).then(|| values.join(","))
 }

@@ -2,7 +2,7 @@
 
 use super::{
     ServerSettings,
-    admit::Admitted,
+    admit::Permit,
     body::{Frames, RequestBody, Slot},
     completion::Completion,
     connection::Handler,
@@ -72,6 +72,8 @@ pub(super) struct Exchange<'a> {
     form_request_id: &'a OnceLock<String>,
     /// Where it is addressed, once that is known.
     pub(super) address: Option<Address>,
+    /// The fields of a form, once they were read.
+    pub(super) fields: Option<Vec<(String, String)>>,
     /// Its bucket's rules for cross-origin requests, once they were looked up.
     pub(super) rules: OnceLock<Option<CorsConfiguration>>,
     pub(super) completion: &'a mut Completion,
@@ -185,6 +187,7 @@ impl Server {
             context,
             form_request_id: &form_request_id,
             address: None,
+            fields: None,
             rules: OnceLock::new(),
             completion: &mut completion,
         };
@@ -262,14 +265,14 @@ impl Server {
         let decoded = route.decode(parts, &document, &sender.caller, exchange.now)?;
         let Decoded { mut operation, wire, traffic_limit } = decoded;
         exchange.completion.operation = Some(operation.name());
-        let Admitted { denied, links } = self.authorise(exchange, &sender, &mut operation, &owners).await?;
+        let Permit { denied, admitted } = self.authorise(exchange, &sender, &mut operation, &owners).await?;
         let body = match kind {
             BodyKind::Stream => Some(limited(stream_body(exchange.body, &sender.payload, &mut operation)?, traffic_limit)),
             BodyKind::None | BodyKind::Document { .. } | BodyKind::Form => None,
         };
         let name = operation.name();
-        let request =
-            Request { caller: sender.caller, limits: *exchange.dialect.limits(), operation, name, origin: exchange.origin(), links };
+        let (limits, origin) = (*exchange.dialect.limits(), exchange.origin());
+        let request = Request { caller: sender.caller, limits, operation, name, origin, admitted };
         self.check_callback(&request).await?;
         let mut reply = self.gateway.execute(request, body).await?;
         if let Outcome::DeleteObjects(results) = &mut reply.outcome {
@@ -356,14 +359,28 @@ fn expects_continue(parts: &Parts) -> bool {
     parts.version > http::Version::HTTP_10 && parts.headers.contains_key(header::EXPECT)
 }
 
-/// 400 unless there is one Host (RFC 9112 §3.2): with two, a proxy before us and we could mean different buckets.
+/// 400 unless there is one Host (RFC 9112 §3.2): with two, a proxy before us and we could mean different buckets. For the
+/// same reason the one must be what the request line names, if that names any: signatures cover the header, and the bucket
+/// is found in the line.
 fn check_host(parts: &Parts) -> Result<(), Rejection> {
     match parts.headers.get_all(header::HOST).iter().count() {
         0 if parts.version > http::Version::HTTP_10 => {
             Err(ErrorReply::invalid_request("Missing required header for this request: Host").into())
         }
-        0 | 1 => Ok(()),
+        0 | 1 if is_host_of_line(parts) => Ok(()),
+        0 | 1 => Err(ErrorReply::invalid_request("The Host header must name the host of the request line.").into()),
         _ => Err(ErrorReply::invalid_request("Expecting a single Host header.").into()),
+    }
+}
+
+/// A CONNECT names whom it wants to reach, which is never a bucket.
+fn is_host_of_line(parts: &Parts) -> bool {
+    if parts.method == Method::CONNECT {
+        return true;
+    }
+    match (parts.uri.authority(), parts.headers.get(header::HOST)) {
+        (Some(authority), Some(host)) => authority.as_str().as_bytes().eq_ignore_ascii_case(host.as_bytes().trim_ascii()),
+        (Some(_) | None, None) | (None, Some(_)) => true,
     }
 }
 

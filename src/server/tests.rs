@@ -11,21 +11,25 @@ use crate::{
         Account, Attributes, Bucket, Caller, KeyRecord, KeyStatus, Limits, ObjectKey, ObjectRef, Operation, Origin, PutSymlink, Timestamp,
         WriteConditions,
     },
-    ops::{Environment, Gateway, GatewaySettings, Links, Request},
+    ops::{Admitted, Environment, Gateway, GatewaySettings, Request},
     testkit::raw_client::{RawClient, RawResponse},
 };
 use std::{
     io,
     net::SocketAddr,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 use tokio::{net::TcpListener, runtime::Runtime, sync::oneshot, task::JoinHandle};
 
 const REGION: &str = "us-east-1";
-/// Time stands still, so signatures stay valid.
+/// Time stands still unless a test moves it, so signatures stay valid.
 const NOW: Timestamp = Timestamp::from_secs(1_768_465_800);
 
+mod admission;
 mod sts;
 
 /// A server with its own runtime, so that tests may block.
@@ -34,6 +38,8 @@ struct Harness {
     address: SocketAddr,
     operators: SocketAddr,
     gateway: Arc<Gateway>,
+    /// How much later than `NOW` it is. Milliseconds.
+    late_ms: Arc<AtomicI64>,
     stop: Option<oneshot::Sender<()>>,
     served: JoinHandle<io::Result<()>>,
 }
@@ -66,8 +72,10 @@ impl Harness {
 
     fn start_on(kv: Arc<dyn Kv>, change: impl FnOnce(&mut ServerSettings)) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let late_ms = Arc::new(AtomicI64::new(0));
+        let clock = Arc::clone(&late_ms);
         let environment = Environment {
-            now: Arc::new(|| NOW),
+            now: Arc::new(move || NOW.plus_millis(clock.load(Ordering::Relaxed))),
             random: Arc::new(|buffer| getrandom::fill(buffer).expect("the operating system has random numbers")),
         };
         let outbox = Outbox::new(Arc::clone(&kv), events::Settings::default(), signer(), Arc::new(|| NOW));
@@ -97,7 +105,7 @@ impl Harness {
             };
             (addresses.0, addresses.1, tokio::spawn(serve(settings, served_gateway, outbox, listener, Some(metrics_listener), stopped)))
         });
-        Self { runtime, address, operators, gateway, stop: Some(stop), served }
+        Self { runtime, address, operators, gateway, late_ms, stop: Some(stop), served }
     }
 
     fn client(&self) -> RawClient {
@@ -343,7 +351,7 @@ fn a_link_opens_nothing_that_the_key_may_not_read_even_to_the_owner_of_the_bucke
             operation: Operation::PutSymlink(link),
             name: "PutSymlink",
             origin: Origin::default(),
-            links: Links::OnlyTo(None),
+            admitted: Admitted::Anything,
         };
         assert!(harness.runtime.block_on(harness.gateway.execute(request, None)).is_ok());
     }

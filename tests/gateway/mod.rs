@@ -9,7 +9,7 @@ use partway::{
     blob::{BlobStore, LocalBlobs, LocalSettings, MemoryBlobs},
     meta::{Kv, MemoryKv, RocksKv, RocksSettings},
     model::*,
-    ops::{Body, ContentStream, Environment, Gateway, GatewaySettings, Links, Request},
+    ops::{Body, ContentStream, Environment, Gateway, GatewaySettings, Request},
 };
 use std::{
     collections::VecDeque,
@@ -169,11 +169,11 @@ impl Body for Pieces {
 /// A request of the root account.
 pub(crate) fn request(operation: Operation, limits: Limits) -> Request {
     Request {
+        admitted: partway::ops::Admitted::Anything,
         name: operation.name(),
         origin: partway::model::Origin::default(),
         caller: Caller::Key { access_key: "key".to_owned(), account: Account::root() },
         limits,
-        links: Links::Anywhere,
         operation,
     }
 }

@@ -45,6 +45,7 @@ use crate::{
     auth::{
         self, AuthError, Claim, Payload,
         form::{FormClaim, FormError},
+        policy::{ContextHeaders, OSS_BUCKET_CONTEXT_HEADERS, OSS_OBJECT_CONTEXT_HEADERS},
     },
     dialect::{
         self, BodyKind, Decoded, Dialect, FormDefect, ReplyContext,
@@ -83,6 +84,10 @@ impl Dialect for Oss {
 
     fn addresses(&self, parts: &Parts, hosts: &Hosts) -> Result<Vec<Address>, ErrorReply> {
         addresses(parts, hosts)
+    }
+
+    fn context_headers(&self, of_object: bool) -> ContextHeaders {
+        if of_object { OSS_OBJECT_CONTEXT_HEADERS } else { OSS_BUCKET_CONTEXT_HEADERS }
     }
 
     fn claim(&self, parts: &Parts) -> Result<Claim, AuthError> {

@@ -48,6 +48,7 @@ use crate::{
     auth::{
         self, AuthError, Claim, Payload,
         form::{FormClaim, FormError},
+        policy::{CONTEXT_HEADERS, ContextHeaders},
     },
     dialect::{
         self, BodyKind, Decoded, Dialect, FormDefect, ReplyContext,
@@ -85,6 +86,10 @@ impl Dialect for S3 {
 
     fn addresses(&self, parts: &Parts, hosts: &Hosts) -> Result<Vec<Address>, ErrorReply> {
         Ok(vec![address(parts, hosts)?])
+    }
+
+    fn context_headers(&self, _of_object: bool) -> ContextHeaders {
+        CONTEXT_HEADERS
     }
 
     fn claim(&self, parts: &Parts) -> Result<Claim, AuthError> {

@@ -5,7 +5,7 @@ use crate::{
     blob::{LocalBlobs, LocalSettings},
     meta::{Kv, RocksKv, RocksSettings, Write, keys, record::*},
     model::*,
-    ops::{Environment, Gateway, GatewaySettings, Links, Request},
+    ops::{Environment, Gateway, GatewaySettings, Request},
 };
 use futures_util::TryStreamExt;
 use std::{path::Path, sync::Arc};
@@ -39,9 +39,9 @@ async fn run(gateway: &Arc<Gateway>, operation: Operation, body: Option<&[u8]>) 
     let request = Request {
         name: operation.name(),
         origin: crate::model::Origin::default(),
+        admitted: crate::ops::Admitted::Anything,
         caller: Caller::Anonymous,
         limits: LIMITS,
-        links: Links::Anywhere,
         operation,
     };
     let body = body.map(|bytes| Box::new(pieces(bytes)) as Box<dyn crate::ops::Body>);
@@ -55,9 +55,9 @@ async fn get(gateway: &Arc<Gateway>, key: &str) -> Vec<u8> {
             Request {
                 name: operation.name(),
                 origin: crate::model::Origin::default(),
+                admitted: crate::ops::Admitted::Anything,
                 caller: Caller::Anonymous,
                 limits: LIMITS,
-                links: Links::Anywhere,
                 operation,
             },
             None,
