@@ -112,7 +112,7 @@ impl Server {
         let nonce = claim.verify(parts, document, parameters, secret, now).map_err(StsError::Signature)?;
         exchange.completion.access_key = Some(claim.access_key);
         if let Some(nonce) = nonce {
-            match self.sts.nonces.note(&presented.key.access_key, &nonce, now) {
+            match self.sts.nonces.note(&presented.key.account, &presented.key.access_key, &nonce, now) {
                 Use::First => {}
                 Use::Repeated => return Err(StsError::NonceUsed.into()),
                 Use::Full => return Err(StsError::Busy.into()),
