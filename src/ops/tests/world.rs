@@ -282,26 +282,10 @@ impl World {
     }
 
     pub(super) async fn execute(&self, operation: Operation, body: Option<Box<dyn Body>>) -> Result<Reply, Failure> {
-        self.execute_with(operation, body, Admitted::Anything).await
-    }
-
-    pub(super) async fn execute_with(
-        &self,
-        operation: Operation,
-        body: Option<Box<dyn Body>>,
-        admitted: Admitted,
-    ) -> Result<Reply, Failure> {
         let caller = Caller::Key { access_key: "key".to_owned(), account: Account::root() };
         self.gateway
             .execute(
-                Request {
-                    name: operation.name(),
-                    origin: crate::model::Origin::default(),
-                    admitted,
-                    caller,
-                    limits: LIMITS,
-                    operation,
-                },
+                Request { name: operation.name(), origin: crate::model::Origin::default(), admitted, caller, limits: LIMITS, operation },
                 body,
             )
             .await
