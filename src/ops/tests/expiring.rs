@@ -90,7 +90,7 @@ async fn a_bucket_deleted_and_created_anew_meanwhile_is_not_touched() {
     world.before_commit(|world| async move {
         world.delete("k").await.unwrap();
         world.run(Operation::DeleteBucket(bucket())).await.unwrap();
-        let create = CreateBucket { bucket: bucket(), location: None, acl: Acl::Private, storage_class: None };
+        let create = CreateBucket { bucket: bucket(), location: None, acl: None, storage_class: None, may_be_own: false };
         world.run(Operation::CreateBucket(create)).await.unwrap();
         world.put("k", b"new").await;
     });
