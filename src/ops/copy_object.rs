@@ -47,6 +47,8 @@ impl Gateway {
 
             let plan = Plan::new(operation, &source.object);
             let range = ByteRange { start: 0, end: source.object.size };
+            // A copy onto itself is not to bring back what has been overwritten meanwhile, so it goes on sharing.
+            let losses = if source.is_in(&slot) { 0 } else { losses };
             let extent_count_max = shared_extent_count(losses, SHARED_EXTENT_COUNT_MAX);
             let Copied { digests, bytes } = self.copy_bytes(&source, range, plan.digest(), extent_count_max).await?;
             let record = plan.record(operation, &source.object, digests.as_ref());

@@ -62,6 +62,11 @@ pub(super) fn shared_extent_count(losses: usize, count_max: usize) -> usize {
 }
 
 impl CopySource {
+    /// Whether what stands in this slot is copied, or leads to what is.
+    pub(super) fn is_in(&self, slot: &ObjectSlot) -> bool {
+        self.slots.iter().any(|source| source.is_same(slot))
+    }
+
     /// Whether it stands as it was read.
     pub(super) fn unchanged(&self) -> Vec<Check> {
         self.slots.iter().map(ObjectSlot::unchanged).collect()

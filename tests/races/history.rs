@@ -111,7 +111,11 @@ impl History {
         let Some(before) = before else { return self.know(body.to_vec(), None) };
         let (_, whole) = self.content(before).expect("its bytes were made known");
         let digest = partway::digest::md5(&[*before.digest(), partway::digest::md5(body)].concat());
-        self.know([&whole, body].concat(), Some(ETag::Whole(digest)))
+        let append_count = match before {
+            ETag::Whole(_) => 1,
+            ETag::Multipart { part_count, .. } => part_count,
+        };
+        self.know([&whole, body].concat(), Some(ETag::Multipart { digest, part_count: append_count + 1 }))
     }
 
     pub(crate) fn appended(&self) {
@@ -125,8 +129,7 @@ impl History {
     /// The value that an object with this ETag must have, and its bytes.
     pub(crate) fn content(&self, etag: ETag) -> Option<([u8; 16], Vec<u8>)> {
         let value = match etag {
-            // That of an object that was appended to is not the MD5 of its bytes.
-            ETag::Whole(value) => self.multipart.lock().unwrap().get(&etag).copied().unwrap_or(value),
+            ETag::Whole(value) => value,
             ETag::Multipart { .. } => *self.multipart.lock().unwrap().get(&etag)?,
         };
         Some((value, self.contents.lock().unwrap().get(&value)?.clone()))
