@@ -285,7 +285,14 @@ impl World {
         let caller = Caller::Key { access_key: "key".to_owned(), account: Account::root() };
         self.gateway
             .execute(
-                Request { name: operation.name(), origin: crate::model::Origin::default(), admitted, caller, limits: LIMITS, operation },
+                Request {
+                    name: operation.name(),
+                    origin: crate::model::Origin::default(),
+                    admitted: Admitted::Anything,
+                    caller,
+                    limits: LIMITS,
+                    operation,
+                },
                 body,
             )
             .await
