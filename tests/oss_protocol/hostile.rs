@@ -6,8 +6,19 @@ use crate::{
     table::{Table, line},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use partway::testkit::raw_client::RawResponse;
 
 const MALFORMED: &str = "400 MalformedXML: The XML you provided was not well-formed or did not validate against our published schema.";
+
+/// Which of the two refusals of a document this is; OSS has one code for both.
+fn refusal(response: &RawResponse) -> String {
+    let told = line(response);
+    match (told.starts_with(MALFORMED), response.element("MaxMessageLengthBytes")) {
+        (true, Some(_)) => "too long".to_owned(),
+        (true, None) => "malformed".to_owned(),
+        (false, _) => told,
+    }
+}
 
 #[test]
 fn documents_cannot_be_bombs() {
@@ -26,9 +37,7 @@ fn documents_cannot_be_bombs() {
     for (name, document) in &documents {
         let ask = |target: &str, size_max: usize, method: fn(&str, &String) -> Request| {
             let asked = method(target, document).with("content-md5", content_md5(document.as_bytes()));
-            let told = line(&peer.ask(&asked));
-            let expected = if document.len() > size_max { "400 MaxMessageLengthExceeded" } else { "400 MalformedXML" };
-            (told.split(':').next().unwrap_or_default().to_owned(), expected)
+            (refusal(&peer.ask(&asked)), if document.len() > size_max { "too long" } else { "malformed" })
         };
         let posted: fn(&str, &String) -> Request = |target, document| post(target, document);
         let written: fn(&str, &String) -> Request = |target, document| put(target, document);
@@ -48,11 +57,11 @@ fn documents_cannot_be_bombs() {
     }
     let long = " ".repeat((4 << 20) + 1);
     let too_large = peer.ask(&post(&format!("/{bucket}/k?uploadId={upload}"), &long));
-    table.check("too large", &format!("{} {}", too_large.status, too_large.element("Code").unwrap_or("-")), "400 MaxMessageLengthExceeded");
+    table.check("too large", &refusal(&too_large), "too long");
     let endless = [b"100000\r\n".to_vec(), vec![b' '; 1 << 20], b"\r\n".to_vec()].concat().repeat(6);
     let asked = post(&format!("/{bucket}/k?uploadId={upload}"), "").unframed().with_unsigned("Transfer-Encoding", "chunked");
     let response = peer.ask_bytes("POST", &[asked.head_bytes(&peer.host()), endless].concat());
-    table.check("without an end", response.element("Code").unwrap_or("-"), "MaxMessageLengthExceeded");
+    table.check("without an end", &refusal(&response), "too long");
     peer.assert_well("bombs");
     table.finish(&response, MALFORMED);
 }
@@ -183,11 +192,7 @@ fn callbacks_that_are_none_store_nothing_and_call_nobody() {
         ),
         ("too long", with(&encode(&"x".repeat(4000))), refused("The length of callback exceed max value.")),
         ("both places", put(&format!("{target}?callback={in_query}"), "x").with("x-oss-callback", &good), twice),
-        (
-            "variables that are none",
-            with(&good).with("x-oss-callback-var", "!"),
-            refused("The callback configuration is not base64 encoded."),
-        ),
+        ("variables that are none", with(&good).with("x-oss-callback-var", "!"), refused("The callback var is not base64 encoded.")),
         (
             "variables of other names",
             with(&good).with("x-oss-callback-var", encode(r#"{"a":"b"}"#)),
