@@ -2,7 +2,8 @@
 //! not is half there. docs/adr/0009-how-crashes-are-tested.md says how, and what the tests were seen to catch.
 //!
 //! The order of things is not repeatable, what each client does is: `CRASH_SEED=<seed>` begins with another seed,
-//! `CRASH_CUTS` and `CRASH_KILLS` are how many there are in each test. `make test-crash` makes many.
+//! `CRASH_CUTS` and `CRASH_KILLS` are how many there are in each test, `CRASH_LAYOUT` (`OneDisk` or `BlobsApart`) keeps to
+//! one layout of disks. `make test-crash` makes many.
 //!
 //! Cutting the power takes root, loop devices and the tools of ext4 and XFS. Without, those tests say what is missing and pass.
 
@@ -31,8 +32,9 @@ use namespace::{place, say, within_namespace};
 use server::Server;
 use std::{fs, ops::Range, path::Path, time::Duration};
 
-/// Operations begun between two crashes: at least and at most.
+/// Operations begun between two crashes: at least and at most, and how many times as many now and then.
 const OPERATIONS: (u64, u64) = (20, 250);
+const OPERATIONS_FACTOR: u64 = 4;
 
 /// Whether index and blobs share a disk, and with it a journal, which orders more than anybody promises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +113,8 @@ impl Run {
 }
 
 fn operations(dice: &mut Dice) -> u64 {
-    OPERATIONS.0 + dice.number() % (OPERATIONS.1 - OPERATIONS.0)
+    let operations = OPERATIONS.0 + dice.number() % (OPERATIONS.1 - OPERATIONS.0);
+    if dice.one_in(8) { operations * OPERATIONS_FACTOR } else { operations }
 }
 
 /// How long a server lives that crashes again while it recovers from a crash; every third does.
@@ -180,10 +183,15 @@ fn kill(seeds: Range<u64>) -> Result<(), String> {
     Ok(())
 }
 
-/// Half of the cuts in each layout.
+/// Half of the cuts in each layout, unless one is asked for.
 fn cut_power_in_both_layouts(file_system: FileSystem, otherwise: u64) {
     let (first, cuts) = (first_seed(), count("CRASH_CUTS", otherwise));
-    let middle = first + cuts.div_ceil(2);
+    let middle = match std::env::var("CRASH_LAYOUT").as_deref() {
+        Ok("BlobsApart") => first + cuts,
+        Ok("OneDisk") => first,
+        Ok(other) => panic!("there is no layout {other}"),
+        Err(_) => first + cuts.div_ceil(2),
+    };
     for (layout, seeds) in [(Layout::BlobsApart, first..middle), (Layout::OneDisk, middle..first + cuts)] {
         if !seeds.is_empty() {
             cut_power(file_system, layout, seeds, &[]).unwrap_or_else(|problems| panic!("{problems}"));

@@ -39,7 +39,8 @@ impl AddAssign for Audited {
         self.bytes += other.bytes;
         self.happened += other.happened;
         self.vanished += other.vanished;
-        self.leaked += other.leaked;
+        // They stay, so the last audit counts all.
+        self.leaked = other.leaked;
     }
 }
 
@@ -141,9 +142,13 @@ impl Audit<'_> {
         let text = self.text(&Request::new(Dialect::S3, "GET", "").query("uploads&max-uploads=1000"));
         let listed: BTreeMap<String, String> =
             elements(&text, "UploadId").into_iter().map(str::to_owned).zip(elements(&text, "Key").into_iter().map(str::to_owned)).collect();
-        for (id, upload) in std::mem::take(&mut self.oracle.uploads) {
-            let is_open = listed.contains_key(&id);
+        // Taken before any upload is completed below: several may be for one key.
+        let uploads = std::mem::take(&mut self.oracle.uploads).into_iter().map(|(id, upload)| {
             let became_object = self.oracle.latest(&upload.key).is_some_and(|version| version.number == upload.number);
+            (id, upload, became_object)
+        });
+        for (id, upload, became_object) in uploads.collect::<Vec<_>>() {
+            let is_open = listed.contains_key(&id);
             let wrong = match (upload.stage, is_open) {
                 (Stage::Open, false) => Some("is gone"),
                 (Stage::Ended, true) => Some("ended and is still open"),
@@ -154,7 +159,9 @@ impl Audit<'_> {
                 }
             };
             if let Some(wrong) = wrong {
-                self.oracle.problem(format!("upload {id} of {} {wrong}", upload.key));
+                let stands = self.oracle.latest(&upload.key);
+                let problem = format!("upload {id} of {} for write {} {wrong}; there is {stands:?}", upload.key, upload.number);
+                self.oracle.problem(problem);
             } else if is_open && let Some(upload) = self.open_upload(&id, upload) {
                 self.oracle.uploads.insert(id, upload);
             }

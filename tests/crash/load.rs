@@ -120,7 +120,8 @@ impl Worker<'_> {
                 self.read(&key, |_, version| version == expected.as_ref())
             }
             13 => {
-                let key = self.shared_key();
+                let anybody = self.dice.below(THREADS);
+                let key = if self.dice.one_in(2) { self.shared_key() } else { format!("t{anybody}/m{}", self.dice.below(3)) };
                 self.read(&key.clone(), move |oracle, version| {
                     oracle.objects.get(&key).is_none_or(|history| history.all().any(|known| known.as_ref() == version))
                 })

@@ -190,3 +190,42 @@ impl Oracle {
         self.objects.keys().cloned().collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(number: u64) -> Option<Version> {
+        Some(Version { number, pieces: vec![] })
+    }
+
+    fn allowed(oracle: &Oracle) -> Vec<Option<u64>> {
+        oracle.objects["k"].allowed().into_iter().map(|version| version.as_ref().map(|version| version.number)).collect()
+    }
+
+    #[test]
+    fn an_acknowledged_write_is_what_stands_and_nothing_before_it() {
+        let mut oracle = Oracle::default();
+        let first = oracle.begin_object("k", version(1));
+        assert_eq!(allowed(&oracle), [None, Some(1)], "it may or may not have happened");
+        oracle.acknowledge(first);
+        assert_eq!(allowed(&oracle), [Some(1)]);
+        let removal = oracle.begin_object("k", None);
+        oracle.acknowledge(removal);
+        assert_eq!(allowed(&oracle), [None], "the object must not come back");
+        assert_eq!(oracle.latest("k"), None);
+    }
+
+    #[test]
+    fn writes_at_the_same_time_may_end_in_any_order() {
+        let mut oracle = Oracle::default();
+        let (first, second) = (oracle.begin_object("k", version(1)), oracle.begin_object("k", version(2)));
+        oracle.acknowledge(second);
+        let _unanswered = oracle.begin_object("k", version(3));
+        oracle.acknowledge(first);
+        assert_eq!(allowed(&oracle), [Some(1), Some(2), Some(3)]);
+        let last = oracle.begin_object("k", version(4));
+        oracle.acknowledge(last);
+        assert_eq!(allowed(&oracle), [Some(3), Some(4)], "a write without an answer may come late");
+    }
+}
