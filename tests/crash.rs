@@ -30,7 +30,7 @@ use gateway::Dice;
 use load::Load;
 use namespace::{place, say, within_namespace};
 use server::Server;
-use std::{fs, ops::Range, path::Path, time::Duration};
+use std::{fs, io::Write as _, ops::Range, path::Path, time::Duration};
 
 /// Operations begun between two crashes: at least and at most, and how many times as many now and then.
 const OPERATIONS: (u64, u64) = (20, 250);
@@ -225,5 +225,30 @@ fn a_server_that_does_not_sync_is_noticed() {
     within_namespace("a_server_that_does_not_sync_is_noticed", FileSystem::Ext4, || {
         let problems = cut_power(FileSystem::Ext4, Layout::OneDisk, 1..4, &["--durability", "none"]).expect_err("nothing was noticed");
         assert!(problems.contains("must be one of"), "{problems}");
+    });
+}
+
+/// The disk itself: what was synced survives a cut, and after the cut nothing can be synced any more.
+#[test]
+fn a_disk_keeps_what_was_synced_and_takes_nothing_after_the_cut() {
+    within_namespace("a_disk_keeps_what_was_synced_and_takes_nothing_after_the_cut", FileSystem::Ext4, || {
+        let place = place();
+        let mut disk = Disk::create(place.path(), FileSystem::Ext4, 1);
+        let mut dice = Dice::new(first_seed());
+        for round in 0..4_u8 {
+            let path = disk.path().join(format!("file-{round}"));
+            let mut file = fs::File::create(&path).expect("there is a disk");
+            file.write_all(&[round; 10_000]).and_then(|()| file.sync_all()).expect("the power is on");
+            fs::File::open(disk.path()).and_then(|directory| directory.sync_all()).expect("the power is on");
+            file.write_all(&[0xFF; 10_000]).expect("it goes into memory");
+            disk.cut(&mut dice);
+            file.sync_all().expect_err("the power is off");
+            drop(file);
+            disk.power_on();
+            for earlier in 0..=round {
+                let bytes = fs::read(disk.path().join(format!("file-{earlier}"))).expect("its name was synced");
+                assert!(bytes.len() >= 10_000 && bytes[..10_000] == [earlier; 10_000], "{} bytes", bytes.len());
+            }
+        }
     });
 }

@@ -91,7 +91,11 @@ struct Worker<'a> {
 
 impl Worker<'_> {
     fn run(&mut self) {
-        while !self.load.stopped.load(Ordering::SeqCst) && self.step().is_ok() {}
+        while !self.load.stopped.load(Ordering::SeqCst) {
+            if let Err(Unanswered) = self.step() {
+                return;
+            }
+        }
     }
 
     fn step(&mut self) -> Result<(), Unanswered> {

@@ -11,8 +11,9 @@ use std::{
 /// Set for the test that runs inside.
 const INSIDE: &str = "CRASH_INSIDE";
 
-/// Processes and mounts of their own, which end with the one process that `unshare` starts.
-const UNSHARE: &[&str] = &["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"];
+/// Processes and mounts of their own, which end with the one process that `unshare` starts, which ends with `unshare`, which
+/// ends with the test, however that ends.
+const UNSHARE: &[&str] = &["--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"];
 
 /// Runs the body of the named test in a process of its own, where nobody else sees its mounts. Says why and does nothing
 /// where that is not possible.
@@ -24,7 +25,7 @@ pub(crate) fn within_namespace(test: &str, file_system: FileSystem, body: impl F
         say(&format!("skipped {test}: {why}"));
         return;
     }
-    let mut inside = Command::new("unshare")
+    let mut inside = Command::new("setpriv")
         .args(UNSHARE)
         .arg(std::env::current_exe().expect("this is a file"))
         .args([test, "--exact", "--nocapture"])
@@ -63,7 +64,7 @@ fn possible(file_system: FileSystem) -> Result<(), String> {
     let path = place.path().to_str().expect("the path is text");
     let mut arguments = UNSHARE.to_vec();
     arguments.extend(["mount", "-o", "loop", image, path]);
-    run("unshare", &arguments)
+    run("setpriv", &arguments)
 }
 
 /// A directory for a test, removed at its end or, should it not live to see it, by the next test that starts.
