@@ -31,6 +31,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
 
 /// The file system under test.
@@ -71,6 +72,9 @@ const OUTER_OVERHEAD_MIB: u64 = 96;
 
 /// Pieces of an image that are written back, or not, one by one before a cut.
 const RANGES: u64 = 48;
+
+/// How often unmounting is tried before something is wrong, ten times a second.
+const UNMOUNT_TRIES_MAX: usize = 300;
 
 /// What a disk's cache had written of its own accord when the power went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -200,8 +204,16 @@ fn mount(image: &Path, path: &Path) {
         .expect("an image is mounted");
 }
 
+/// Unmounts. Whoever looks at new devices, such as udev, may keep one open for a moment, and with it what its image is on.
 fn unmount(path: &Path) {
-    run("umount", &[path.to_str().expect("the path is text")]).expect("a file system is unmounted");
+    let path = path.to_str().expect("the path is text");
+    for _ in 0..UNMOUNT_TRIES_MAX {
+        if run("umount", &[path]).is_ok() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    run("umount", &[path]).expect("a file system is unmounted");
 }
 
 /// Runs a tool; its complaint when it fails.

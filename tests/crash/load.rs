@@ -169,7 +169,13 @@ impl Worker<'_> {
     }
 
     fn copy(&mut self) -> Result<(), Unanswered> {
-        let (source, target) = (self.own_key(), self.own_key());
+        let target = self.own_key();
+        // What consists of several blobs is shared piece by piece.
+        let source = match self.dice.below(4) {
+            0 => format!("t{}/m{}", self.index, self.dice.below(3)),
+            1 => format!("t{}/log", self.index),
+            _ => self.own_key(),
+        };
         let Some(version) = self.load.oracle().latest(&source) else { return Ok(()) };
         if source == target {
             return Ok(());
@@ -242,15 +248,23 @@ impl Worker<'_> {
 
     fn upload_part(&mut self, id: &str) -> Result<(), Unanswered> {
         let number = 1 + u32::try_from(self.dice.below(5)).expect("it is small");
-        let piece = self.piece();
+        let source = self.own_key();
+        let copied = self.load.oracle().latest(&source).filter(|_| self.dice.one_in(4)).and_then(|version| match version.pieces[..] {
+            [piece] => Some(piece),
+            _ => None,
+        });
+        let piece = copied.unwrap_or_else(|| self.piece());
         let dialect = self.dialect();
         let (key, ticket) = {
             let mut oracle = self.load.oracle();
             oracle.begin();
             (oracle.uploads[id].key.clone(), oracle.begin_part(id, number, piece))
         };
-        let request = Request::new(dialect, "PUT", &key).query(format!("partNumber={number}&uploadId={id}")).body(piece.bytes());
-        self.ask(&request)?;
+        let request = Request::new(dialect, "PUT", &key).query(format!("partNumber={number}&uploadId={id}"));
+        self.ask(&match copied {
+            Some(_) => request.header(dialect.header("copy-source"), format!("/{BUCKET}/{source}")),
+            None => request.body(piece.bytes()),
+        })?;
         self.load.oracle().acknowledge(ticket);
         Ok(())
     }
