@@ -13,6 +13,8 @@ mod audit;
 mod client;
 #[path = "crash/disk.rs"]
 mod disk;
+#[path = "crash/empty.rs"]
+mod empty;
 mod gateway;
 #[path = "crash/load.rs"]
 mod load;
@@ -26,6 +28,7 @@ mod server;
 use audit::{Audited, Leaks, audit};
 use client::{Client, Dialect, Request};
 use disk::{Disk, FileSystem};
+use empty::empty;
 use gateway::Dice;
 use load::Load;
 use namespace::{place, say, within_namespace};
@@ -95,7 +98,13 @@ impl Run {
         Ok(server)
     }
 
-    fn report(&mut self) {
+    /// Deletes everything, sees the bytes go, and tells what the run came to.
+    ///
+    /// # Errors
+    /// Some stay.
+    fn end(mut self, server: Server, data: &Path) -> Result<(), String> {
+        empty(&server, data, &self.load.oracle(), self.sum.leaked).map_err(|why| format!("{}: {why}", self.what))?;
+        server.stop();
         self.start_ups.sort();
         let Audited { acknowledged, objects, parts, bytes, happened, vanished, leaked } = self.sum;
         say(&format!(
@@ -109,6 +118,7 @@ impl Run {
             self.start_ups[self.start_ups.len() / 2],
             self.start_ups[self.start_ups.len() - 1],
         ));
+        Ok(())
     }
 }
 
@@ -156,9 +166,7 @@ fn cut_power(file_system: FileSystem, layout: Layout, seeds: Range<u64>, flags: 
         }
         server = run.audit(&data, &log, flags, seed, &mut dice, leaks)?;
     }
-    server.stop();
-    run.report();
-    Ok(())
+    run.end(server, &data)
 }
 
 /// Kills the server so many times on one data directory, with an audit after each time.
@@ -178,9 +186,7 @@ fn kill(seeds: Range<u64>) -> Result<(), String> {
         }
         server = run.audit(&data, &log, &[], seed, &mut dice, Leaks::Forbidden)?;
     }
-    server.stop();
-    run.report();
-    Ok(())
+    run.end(server, &data)
 }
 
 /// Half of the cuts in each layout, unless one is asked for.
