@@ -1,6 +1,6 @@
 # One screen: run it, build it, test it, check it. One profile, so that RocksDB is compiled once.
 
-.PHONY: run build test test-rust test-clients bench lint clean prerequisites
+.PHONY: run build test test-rust test-clients test-crash bench lint clean prerequisites
 .DEFAULT_GOAL := build
 
 # Serves on 127.0.0.1:9000 with data in ./partway-data. More flags: make run ARGS="--listen 0.0.0.0:9000"
@@ -17,7 +17,9 @@ prerequisites:
 # With --keep-going both halves run although the first one fails.
 test: test-rust test-clients
 
+# Without the tools of file systems a few power cuts are skipped, which is said and no failure.
 test-rust: prerequisites
+	-@.ci/prerequisites crash
 	cargo test --release --locked --no-fail-fast
 
 # Scenarios of the S3 and OSS clients against the real binary. More arguments for pytest: make test-clients ARGS="-k boto3"
@@ -25,6 +27,13 @@ test-clients: build
 	@.ci/prerequisites clients
 	tests/clients/setup.sh
 	tests/clients/run.sh $(ARGS)
+
+# Power cuts and kills under load, many of them: minutes. A few belong to test-rust. Another first seed: CRASH_SEED=1000 make test-crash
+test-crash: export CRASH_CUTS ?= 50
+test-crash: export CRASH_KILLS ?= 200
+test-crash: prerequisites
+	@.ci/prerequisites crash
+	cargo test --release --locked --test crash -- --nocapture
 
 # Figures, not verdicts: nothing fails for being slow.
 bench: prerequisites
