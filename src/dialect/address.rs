@@ -34,6 +34,21 @@ pub struct Hosts {
     pub cnames: std::collections::BTreeMap<String, String>,
 }
 
+/// Marks, among a request's extensions, that it came over TLS.
+#[derive(Clone, Copy, Debug)]
+pub struct Encrypted;
+
+/// Whether a request came over TLS to us.
+pub fn is_encrypted(parts: &Parts) -> bool {
+    parts.extensions.get::<Encrypted>().is_some()
+}
+
+/// The scheme of the URL as the client wrote it. Behind a proxy that ends TLS it is the one that the proxy reports.
+pub(super) fn scheme(parts: &Parts) -> &'static str {
+    let is_reported = parts.headers.get("x-forwarded-proto").is_some_and(|scheme| scheme.as_bytes().trim_ascii() == b"https");
+    if is_encrypted(parts) || parts.uri.scheme_str() == Some("https") || is_reported { "https" } else { "http" }
+}
+
 /// The host as the client wrote it, port included: from the request line when it is there, else from Host.
 pub fn authority(parts: &Parts) -> &str {
     match parts.uri.authority() {

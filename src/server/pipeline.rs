@@ -191,7 +191,12 @@ impl Server {
             Some(rest) => rest.discard_rest(expects_continue(&parts)).await,
             None => false,
         };
-        if draining || !can_go_on {
+        let is_http2 = parts.version == http::Version::HTTP_2;
+        if is_http2 {
+            // What is left of a body ends with its stream and does not stand before the next request.
+            head.headers_mut().remove(header::CONNECTION);
+        }
+        if draining || (!can_go_on && !is_http2) {
             head.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         head.map(|document| match content {
@@ -340,8 +345,13 @@ fn expects_continue(parts: &Parts) -> bool {
     parts.version > http::Version::HTTP_10 && parts.headers.contains_key(header::EXPECT)
 }
 
-/// 400 unless there is one Host (RFC 9112 §3.2): with two, a proxy before us and we could mean different buckets.
+/// 400 unless there is one Host (RFC 9112 §3.2): with two, a proxy before us and we could mean different buckets. In
+/// HTTP/2 `:authority` is another one (RFC 9113 §8.3.1).
 fn check_host(parts: &Parts) -> Result<(), Rejection> {
+    let is_another = |host: &HeaderValue| !host.as_bytes().eq_ignore_ascii_case(address::authority(parts).as_bytes());
+    if parts.version == http::Version::HTTP_2 && parts.headers.get(header::HOST).is_some_and(is_another) {
+        return Err(ErrorReply::invalid_request("The Host header and the :authority of this request differ.").into());
+    }
     match parts.headers.get_all(header::HOST).iter().count() {
         0 if parts.version > http::Version::HTTP_10 => {
             Err(ErrorReply::invalid_request("Missing required header for this request: Host").into())

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     dialect::{
-        address::authority,
+        address::{authority, scheme},
         error::ErrorReply,
         percent::{self, Plus},
     },
@@ -253,11 +253,9 @@ fn set_user_metadata(headers: &mut HeaderMap, metadata: &UserMetadata) {
     }
 }
 
-/// The object's URL as this client would write it. Behind a proxy that ends TLS the scheme is the one it reports.
+/// The object's URL as this client would write it.
 pub(super) fn location(parts: &Parts, object: &ObjectRef, virtual_hosted: bool) -> String {
-    let is_https =
-        parts.uri.scheme_str() == Some("https") || headers::text(&parts.headers, "x-forwarded-proto").as_deref() == Some("https");
-    let scheme = if is_https { "https" } else { "http" };
+    let scheme = scheme(parts);
     let authority = authority(parts);
     let key = percent::encode(object.key.as_str());
     if virtual_hosted { format!("{scheme}://{authority}/{key}") } else { format!("{scheme}://{authority}/{}/{key}", object.bucket) }

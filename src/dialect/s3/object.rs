@@ -9,7 +9,11 @@ use super::{
     response::{self, NAMESPACE, ReplyContext, set},
 };
 use crate::{
-    dialect::{address::authority, percent, xml::Writer},
+    dialect::{
+        address::{authority, scheme},
+        percent,
+        xml::Writer,
+    },
     model::{
         Caller, GetObjectAttributes, ObjectAttributesInfo, ObjectRead, ObjectRef, PartNumber, ReadObject, Selected, Selection, Timestamp,
         UserMetadata,
@@ -271,11 +275,9 @@ fn write_parts(w: &mut Writer, reply: &AttributesReply, info: &ObjectAttributesI
     }
 }
 
-/// The object's URL as this client would write it. Behind a proxy that ends TLS the scheme is the one it reports.
+/// The object's URL as this client would write it.
 pub(super) fn location(parts: &Parts, object: &ObjectRef, virtual_hosted: bool) -> String {
-    let is_https =
-        parts.uri.scheme_str() == Some("https") || headers::text(&parts.headers, "x-forwarded-proto").as_deref() == Some("https");
-    let scheme = if is_https { "https" } else { "http" };
+    let scheme = scheme(parts);
     let authority = authority(parts);
     let key = percent::encode_path(object.key.as_str());
     if virtual_hosted { format!("{scheme}://{authority}/{key}") } else { format!("{scheme}://{authority}/{}/{key}", object.bucket) }
