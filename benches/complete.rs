@@ -53,7 +53,8 @@ impl Fixture {
         let fixture = Self { runtime, gateway, object, _directory: directory };
         fixture.execute(
             Operation::CreateBucket(CreateBucket {
-                acl: partway::model::Acl::Private,
+                acl: None,
+                may_be_own: false,
                 storage_class: None,
                 bucket: fixture.object.bucket.clone(),
                 location: None,
@@ -66,7 +67,14 @@ impl Fixture {
     fn execute(&self, operation: Operation, body: Option<Box<dyn Body>>) -> Outcome {
         let caller = Caller::Key { access_key: "bench".to_owned(), account: Account::root() };
         let limits = Limits { part_size_bytes_min: 1, ..Limits::S3 };
-        let request = Request { name: operation.name(), origin: partway::model::Origin::default(), caller, limits, operation };
+        let request = Request {
+            name: operation.name(),
+            origin: partway::model::Origin::default(),
+            admitted: partway::ops::Admitted::Anything,
+            caller,
+            limits,
+            operation,
+        };
         self.runtime.block_on(self.gateway.execute(request, body)).expect("the operation succeeds").outcome
     }
 
@@ -97,6 +105,7 @@ impl Fixture {
                             Request {
                                 name: operation.name(),
                                 origin: partway::model::Origin::default(),
+                                admitted: partway::ops::Admitted::Anything,
                                 caller,
                                 limits: Limits::S3,
                                 operation,

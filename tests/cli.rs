@@ -342,6 +342,26 @@ fn callbacks_survive_the_server_are_told_until_answered_and_can_be_replayed() {
 }
 
 #[test]
+fn callbacks_are_dropped_one_by_one_or_a_buckets_at_once() {
+    let (_place, data) = place();
+    Server::start(&data, &[], &[]).stop();
+    let (one, other) = (EventId([0xAB; 16]), EventId([0xCD; 16]));
+    // Nobody may call this address, so the events stay.
+    [one, other].into_iter().for_each(|id| leave_event(&data, id, "http://127.0.0.1:9/"));
+    let drop_one = ["events", "--drop", &one.to_string()];
+    assert!(succeed(&data, &drop_one).contains("1 event dropped"));
+    assert_eq!(operate(&data, &drop_one).status.code(), Some(1));
+    assert_eq!(operate(&data, &["events", "--drop", "x"]).status.code(), Some(2));
+    leave_event(&data, one, "http://127.0.0.1:9/");
+    let server = Server::start(&data, &[], &[]);
+    assert!(succeed(&data, &["events", "--drop-all", "--bucket", "nobody"]).contains("0 events dropped"));
+    assert!(succeed(&data, &["events", "--drop-all", "--bucket", "photos"]).contains("2 events dropped"));
+    assert_eq!(json(&data, &["events", "--all", "--json"]), serde_json::json!([]));
+    succeed(&data, &["verify"]);
+    server.stop();
+}
+
+#[test]
 fn operator_commands_do_not_make_data_directories() {
     let (place, data) = place();
     for arguments in [&["verify"][..], &["uploads"], &["events"], &["keys", "list"], &["keys", "create"]] {

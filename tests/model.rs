@@ -25,7 +25,7 @@ const STEPS: usize = 100;
 const SHORTENINGS_MAX: usize = 2_000;
 
 /// What some sequence must lead to, or they do not try enough.
-const TO_BE_SEEN: [&str; 67] = [
+const TO_BE_SEEN: [&str; 71] = [
     "AbortMultipartUpload NoSuchUpload",
     "AbortMultipartUpload Ok",
     "AppendObject AppendPositionMismatch",
@@ -84,6 +84,8 @@ const TO_BE_SEEN: [&str; 67] = [
     "PutObject PreconditionFailed",
     "PutObjectAcl Ok",
     "PutObjectTagging Ok",
+    "PutBucketLifecycle NoSuchBucket",
+    "PutBucketLifecycle Ok",
     "PutSymlink ObjectExists",
     "PutSymlink Ok",
     "UploadPart ChecksumAlgorithmMismatch",
@@ -93,6 +95,8 @@ const TO_BE_SEEN: [&str; 67] = [
     "UploadPart PartNotSequential",
     "UploadPartCopy CopyRangeInvalid",
     "UploadPartCopy Ok",
+    "objects expire",
+    "uploads expire",
 ];
 
 fn seeds_of(seed: u64) -> Vec<u64> {

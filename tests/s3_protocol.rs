@@ -34,4 +34,5 @@ mod table;
 #[path = "s3_protocol/writes.rs"]
 mod writes;
 
+mod protocol;
 mod support;

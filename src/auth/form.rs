@@ -134,6 +134,9 @@ impl SignedForm {
             Scheme::OssV4 { .. } | Scheme::OssV1 => Rules::Oss,
         };
         let policy = FormPolicy::parse(&self.policy, rules)?;
+        if matches!(self.scheme, Scheme::OssV1) {
+            oss_form::check_v1(&policy)?;
+        }
         policy.check(fields, bucket, now)?;
         if let Scheme::OssV4 { time, .. } = &self.scheme {
             oss_form::check_v4(&policy, *time, now)?;

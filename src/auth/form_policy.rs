@@ -99,6 +99,11 @@ impl FormPolicy {
         }
     }
 
+    /// The fields that it has conditions for.
+    pub(super) fn fields(&self) -> impl Iterator<Item = &str> {
+        self.conditions.iter().filter_map(Condition::field)
+    }
+
     /// Until when it holds.
     pub(super) fn expiration(&self) -> Timestamp {
         self.expiration

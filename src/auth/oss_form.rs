@@ -58,6 +58,16 @@ fn claim_v4(fields: &[(String, String)]) -> Result<FormClaim, FormError> {
     Ok(FormClaim::Signed(Box::new(SignedForm { access_key, security_token, policy, signature, scheme: Scheme::OssV4 { scope, time } })))
 }
 
+/// Refuses policies that S3's forms were signed with. Version 1 signs a policy as S3's version 2 does, so that whoever was
+/// given one of those could send it here, where fields that it does not name are accepted.
+pub(super) fn check_v1(policy: &FormPolicy) -> Result<(), FormError> {
+    let is_s3s = |field: &str| field == "acl" || field.starts_with("x-amz-");
+    match policy.fields().find(|field| is_s3s(field)) {
+        Some(field) => Err(denied(&format!("Policy Condition failed: {field} is not a field of this form."))),
+        None => Ok(()),
+    }
+}
+
 /// Holds a policy against what version 4 asks of every policy.
 pub(super) fn check_v4(policy: &FormPolicy, time: Timestamp, now: Timestamp) -> Result<(), FormError> {
     if let Some(unbound) = BOUND_V4.iter().find(|field| !policy.requires(field)) {
@@ -169,6 +179,15 @@ mod tests {
         assert_eq!(verify(&signed_v4("2026-01-15T09:30:00Z", &format!("{BINDING},{conditions}"), &pairs)), grant);
         let failed = "Invalid according to Policy: Policy Condition failed: [\"starts-with\", \"$key\", \"up/\"]";
         assert_eq!(verify(&signed_v1(conditions, &[("key", "down/a")])), Err(FormError::AccessDenied(failed.to_owned())));
+    }
+
+    #[test]
+    fn a_policy_of_an_s3_form_is_none_of_these() {
+        // Signed with the same secret in the same way, it would let in every field that it does not name.
+        for condition in [r#"{"acl":"private"}"#, r#"["starts-with","$x-amz-meta-a",""]"#] {
+            let fields = signed_v1(condition, &[("key", "k"), ("acl", "private"), ("x-oss-object-acl", "public-read")]);
+            assert!(matches!(verify(&fields), Err(FormError::AccessDenied(_))), "{condition}");
+        }
     }
 
     #[test]

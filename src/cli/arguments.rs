@@ -3,7 +3,7 @@
 use super::{STATUS_USAGE, output};
 use crate::config::{Flags, Kind, Setting, TABLE};
 use clap::{
-    Arg, ArgAction, ArgMatches, Command,
+    Arg, ArgAction, ArgGroup, ArgMatches, Command,
     error::{ContextKind, ContextValue, ErrorKind},
 };
 use std::{ffi::OsString, process::ExitCode};
@@ -99,25 +99,36 @@ fn command() -> Command {
                 .arg(value("count-max", "COUNT", "List up to so many").default_value("10000").value_parser(clap::value_parser!(u32))),
         )
         .subcommand(
-            operator("events", "List upload callbacks that applications do not know of yet, replay one, or set a bucket's retries")
-                .arg(Arg::new("all").long("all").action(ArgAction::SetTrue).help("List delivered ones, too"))
-                .arg(json())
-                .arg(value("count-max", "COUNT", "List up to so many").default_value("10000").value_parser(clap::value_parser!(u32)))
-                .arg(
-                    value("replay", "ID", "Tell this one again: at once by a running server, else at the next start").conflicts_with_all([
-                        "all",
-                        "json",
-                        "retry",
-                        "count-max",
-                    ]),
-                )
-                .arg(
-                    value("retry", "on|off", "Whether failed callbacks of a bucket are tried again")
-                        .value_parser(["on", "off"])
-                        .requires("bucket")
-                        .conflicts_with_all(["all", "json", "count-max"]),
-                )
-                .arg(value("bucket", "BUCKET", "The bucket that --retry is for").requires("retry")),
+            operator(
+                "events",
+                "List upload callbacks that applications do not know of yet, replay or drop them, or set a bucket's retries",
+            )
+            .arg(Arg::new("all").long("all").action(ArgAction::SetTrue).help("List delivered ones, too"))
+            .arg(json())
+            .arg(value("count-max", "COUNT", "List up to so many").default_value("10000").value_parser(clap::value_parser!(u32)))
+            .arg(value("replay", "ID", "Tell this one again: at once by a running server, else at the next start").conflicts_with_all([
+                "all",
+                "json",
+                "retry",
+                "count-max",
+            ]))
+            .arg(
+                value("retry", "on|off", "Whether failed callbacks of a bucket are tried again")
+                    .value_parser(["on", "off"])
+                    .requires("bucket")
+                    .conflicts_with_all(["all", "json", "count-max"]),
+            )
+            .arg(value("drop", "ID", "Forget this one").conflicts_with_all(["all", "json", "retry", "replay", "count-max"]))
+            .arg(
+                Arg::new("drop-all")
+                    .long("drop-all")
+                    .action(ArgAction::SetTrue)
+                    .help("Forget those of a bucket that applications do not know of; the bucket may be gone")
+                    .requires("bucket")
+                    .conflicts_with_all(["all", "json", "retry", "replay", "drop", "count-max"]),
+            )
+            .arg(value("bucket", "BUCKET", "The bucket that --retry or --drop-all is for").requires("of-bucket"))
+            .group(ArgGroup::new("of-bucket").args(["retry", "drop-all"])),
         )
         .subcommand(operator("verify", "Check that every record has its bytes and no bytes are orphaned").arg(json()))
         .subcommand(keys)
@@ -183,12 +194,29 @@ mod tests {
 
     #[test]
     fn events_are_listed_or_replayed_or_a_bucket_is_set() {
-        for good in ["", "--all --json --count-max 3", "--replay 00", "--retry on --bucket photos", "--retry off --bucket photos"] {
+        for good in [
+            "",
+            "--all --json --count-max 3",
+            "--replay 00",
+            "--retry on --bucket photos",
+            "--retry off --bucket photos",
+            "--drop 00",
+            "--drop-all --bucket photos",
+        ] {
             assert!(matches(&format!("partway events {good}")).is_ok(), "{good}");
         }
-        for bad in
-            ["--retry on", "--bucket photos", "--retry maybe --bucket photos", "--replay 00 --all", "--replay 00 --retry on --bucket b"]
-        {
+        for bad in [
+            "--retry on",
+            "--bucket photos",
+            "--retry maybe --bucket photos",
+            "--replay 00 --all",
+            "--replay 00 --retry on --bucket b",
+            "--drop-all",
+            "--drop 00 --replay 00",
+            "--drop 00 --drop-all --bucket b",
+            "--drop 00 --bucket b",
+            "--drop-all --retry on --bucket b",
+        ] {
             assert!(matches(&format!("partway events {bad}")).is_err(), "{bad}");
         }
     }

@@ -30,6 +30,13 @@ pub(super) enum Command {
     },
     /// Tells an event again: at once, or at the next start.
     ReplayEvent(EventId),
+    /// Forgets an event.
+    DropEvent(EventId),
+    /// Forgets the events of a bucket that applications do not know of.
+    DropEvents {
+        /// The bucket.
+        bucket: String,
+    },
     /// Whether failed callbacks of a bucket are tried again.
     SetRetries {
         /// The bucket.
@@ -75,6 +82,8 @@ pub(super) enum Answer {
     Events(Vec<EventSummary>),
     /// The application has answered that it knows.
     Delivered,
+    /// So many events are forgotten.
+    Dropped(u64),
     /// The access keys.
     Keys(Vec<KeySummary>),
     /// It is done.
@@ -138,8 +147,15 @@ pub(super) async fn execute(place: &Place<'_>, now: Timestamp, command: Command)
                 false => Err(format!("there is no event {id}")),
             },
         },
+        Command::DropEvent(id) => match events.ledger().drop_event(id).await.map_err(index_words)? {
+            true => Ok(Answer::Dropped(1)),
+            false => Err(format!("there is no event {id}")),
+        },
+        Command::DropEvents { bucket } => {
+            events.ledger().drop_undelivered(&named(&bucket)?).await.map(Answer::Dropped).map_err(index_words)
+        }
         Command::SetRetries { bucket, retries } => {
-            let bucket = Bucket::new(&bucket).ok_or_else(|| format!("`{bucket}` is no bucket name"))?;
+            let bucket = named(&bucket)?;
             gateway.set_retries_callbacks(&bucket, retries).await.map(|()| Answer::Done).map_err(words)
         }
         Command::ListKeys => {
@@ -173,6 +189,10 @@ pub(super) async fn execute(place: &Place<'_>, now: Timestamp, command: Command)
         Command::SetKeyStatus { access_key, status } => done(gateway.set_key_status(&access_key, status).await, || unknown(&access_key)),
         Command::DeleteKey { access_key } => done(gateway.delete_key(&access_key).await, || unknown(&access_key)),
     }
+}
+
+fn named(bucket: &str) -> Result<Bucket, String> {
+    Bucket::new(bucket).ok_or_else(|| format!("`{bucket}` is no bucket name"))
 }
 
 fn done(outcome: Result<bool, Failure>, otherwise: impl FnOnce() -> String) -> Reply {

@@ -185,6 +185,8 @@ mod tests {
             Command::Uploads { .. }
             | Command::Events { .. }
             | Command::ReplayEvent(_)
+            | Command::DropEvent(_)
+            | Command::DropEvents { .. }
             | Command::SetRetries { .. }
             | Command::CreateKey { .. }
             | Command::SetKeyStatus { .. } => Ok(Answer::Done),

@@ -1,4 +1,5 @@
-//! `partway events`: upload callbacks that applications do not know of yet; replaying one; whether a bucket retries.
+//! `partway events`: upload callbacks that applications do not know of yet; replaying and dropping them; whether a bucket
+//! retries.
 
 use super::{
     CliError,
@@ -17,23 +18,40 @@ use std::process::ExitCode;
 
 pub(super) fn run(settings: &Settings, matches: &ArgMatches) -> Result<ExitCode, CliError> {
     let text = |name: &str| matches.get_one::<String>(name).map(String::as_str);
-    match (text("replay"), text("retry"), text("bucket")) {
-        (Some(id), _, _) => replay(settings, id)?,
-        (None, Some(retry), Some(bucket)) => {
+    match (text("replay"), text("drop"), text("retry"), text("bucket")) {
+        (Some(id), _, _, _) => replay(settings, id)?,
+        (None, Some(id), _, _) => drop_events(settings, Command::DropEvent(parsed(id)?))?,
+        (None, None, Some(retry), Some(bucket)) => {
             operator::ask(settings, &Command::SetRetries { bucket: bucket.to_owned(), retries: retry == "on" })?;
             output::print(&format!("failed callbacks of {bucket} are {}\n", if retry == "on" { "tried again" } else { "not tried again" }));
         }
-        (None, _, _) => list(settings, matches)?,
+        (None, None, None, Some(bucket)) if matches.get_flag("drop-all") => {
+            drop_events(settings, Command::DropEvents { bucket: bucket.to_owned() })?;
+        }
+        (None, None, _, _) => list(settings, matches)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
+fn parsed(id: &str) -> Result<EventId, CliError> {
+    EventId::parse(id).ok_or_else(|| CliError::usage(format!("`{id}` is no event id: it has 32 hex digits")))
+}
+
+fn drop_events(settings: &Settings, command: Command) -> Result<(), CliError> {
+    let Answer::Dropped(count) = operator::ask(settings, &command)? else { return Err(other_answer()) };
+    output::print(&format!(
+        "{count} {} dropped; nobody will be told of what they were about\n",
+        if count == 1 { "event" } else { "events" }
+    ));
+    Ok(())
+}
+
 fn replay(settings: &Settings, id: &str) -> Result<(), CliError> {
-    let event = EventId::parse(id).ok_or_else(|| CliError::usage(format!("`{id}` is no event id: it has 32 hex digits")))?;
+    let event = parsed(id)?;
     let outcome = match operator::ask(settings, &Command::ReplayEvent(event))? {
         Answer::Delivered => "is delivered",
         Answer::Done => "is due; the server will tell it when it runs",
-        Answer::Uploads(_) | Answer::Verify(_) | Answer::Events(_) | Answer::Keys(_) => return Err(other_answer()),
+        Answer::Uploads(_) | Answer::Verify(_) | Answer::Events(_) | Answer::Dropped(_) | Answer::Keys(_) => return Err(other_answer()),
     };
     output::print(&format!("event {event} {outcome}\n"));
     Ok(())

@@ -1,5 +1,7 @@
 //! Where a request is addressed, and how a host is taken apart.
 
+use super::values;
+use crate::model::Bucket;
 use http::{header::HOST, request::Parts};
 
 /// Where a request is addressed.
@@ -43,18 +45,22 @@ pub fn is_encrypted(parts: &Parts) -> bool {
     parts.extensions.get::<Encrypted>().is_some()
 }
 
-/// The scheme of the URL as the client wrote it. Behind a proxy that ends TLS it is the one that the proxy reports.
-pub(super) fn scheme(parts: &Parts) -> &'static str {
-    let is_reported = parts.headers.get("x-forwarded-proto").is_some_and(|scheme| scheme.as_bytes().trim_ascii() == b"https");
-    if is_encrypted(parts) || parts.uri.scheme_str() == Some("https") || is_reported { "https" } else { "http" }
-}
-
 /// The host as the client wrote it, port included: from the request line when it is there, else from Host.
 pub fn authority(parts: &Parts) -> &str {
     match parts.uri.authority() {
         Some(authority) => authority.as_str(),
         None => parts.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default(),
     }
+}
+
+/// The URL of an object whose key is encoded, as this client would write it. Behind a proxy that ends TLS the scheme is the one
+/// it reports.
+pub(super) fn url(parts: &Parts, bucket: &Bucket, encoded_key: &str, virtual_hosted: bool) -> String {
+    let is_reported = values::text(&parts.headers, "x-forwarded-proto").as_deref() == Some("https");
+    let is_https = is_encrypted(parts) || parts.uri.scheme_str() == Some("https") || is_reported;
+    let scheme = if is_https { "https" } else { "http" };
+    let authority = authority(parts);
+    if virtual_hosted { format!("{scheme}://{authority}/{encoded_key}") } else { format!("{scheme}://{authority}/{bucket}/{encoded_key}") }
 }
 
 /// The host in lower case, without port.

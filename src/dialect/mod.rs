@@ -6,16 +6,24 @@
 //! [`Dialect::encode_error`].
 //!
 //! `s3/` and `oss/` have the same file names, so that reading them side by side shows how the
-//! dialects differ. What both share lies beside them: XML, percent-encoding, dates, addresses, errors.
+//! dialects differ. What both share lies beside them: XML, percent-encoding, dates, addresses, errors,
+//! header values, conditions of reads, tokens, storage classes, cross-origin rules, forms.
 
 pub mod address;
+mod conditions;
+mod cross_origin;
 pub mod date;
 pub mod detect;
 pub mod error;
+mod form_answer;
 pub mod oss;
 pub mod percent;
+mod reply;
 pub mod s3;
+mod storage_class;
 pub mod sts;
+mod token;
+mod values;
 pub mod xml;
 
 use self::{
@@ -26,6 +34,7 @@ use crate::{
     auth::{
         AuthError, Claim, Payload,
         form::{FormClaim, FormError},
+        policy::ContextHeaders,
     },
     model::{BodyClaims, Bucket, CallbackReply, Caller, CorsConfiguration, Limits, Operation, Outcome, Timestamp},
 };
@@ -56,6 +65,10 @@ pub trait Dialect: Send + Sync {
     /// For paths that do not decode.
     fn addresses(&self, parts: &Parts, hosts: &Hosts) -> Result<Vec<Address>, ErrorReply>;
 
+    /// The headers that say what conditions of policies ask about: those that the dialect acts on. `of_object` tells
+    /// whether the request is to an object.
+    fn context_headers(&self, of_object: bool) -> ContextHeaders;
+
     /// Reads which key a request says it was signed with.
     ///
     /// # Errors
@@ -76,6 +89,9 @@ pub trait Dialect: Send + Sync {
 
     /// What is said of a form that cannot be read.
     fn form_defect(&self, defect: FormDefect) -> ErrorReply;
+
+    /// What is said of a document that is longer than [`BodyKind::Document`] allows. Bytes.
+    fn document_too_long(&self, size_max: usize) -> ErrorReply;
 
     /// Tells which operation a request is, and refuses what implies more than we have.
     ///

@@ -31,6 +31,16 @@ pub fn decode(text: &str, plus: Plus) -> Option<String> {
     String::from_utf8(decoded).ok()
 }
 
+/// Decodes `a=1&b=2`, names and values, in the order sent; without `=` the value is empty. `None` as [`decode`].
+#[must_use]
+pub fn decode_pairs(text: &str) -> Option<Vec<(String, String)>> {
+    let pairs = text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        Some((decode(name, Plus::Space)?, decode(value, Plus::Space)?))
+    });
+    pairs.collect()
+}
+
 /// Encodes all but unreserved characters.
 #[must_use]
 pub fn encode(text: &str) -> String {
@@ -64,6 +74,13 @@ mod tests {
         for bad in ["%", "%4", "%zz", "%+1", "%ff", "é%C3"] {
             assert_eq!(decode(bad, Plus::Literal), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn pairs_may_lack_values_and_names_may_repeat() {
+        let pairs = [("a b", "1=+"), ("c", ""), ("c", ""), ("", "2")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(decode_pairs("a+b=1=%2B&c&&c=&=2"), Some(pairs.to_vec()));
+        assert_eq!((decode_pairs(""), decode_pairs("a=%ff&b"), decode_pairs("%=1")), (Some(vec![]), None, None));
     }
 
     #[test]

@@ -58,6 +58,17 @@ impl Row {
         Check::Equals(keys::event(self.id), self.value.clone())
     }
 
+    fn removal(&self) -> [Write; 2] {
+        [Write::Delete(keys::event_due(self.record.due, self.id)), Write::Delete(keys::event(self.id))]
+    }
+
+    fn is_delivered(&self) -> bool {
+        match self.record.state {
+            EventState::Delivered(_) => true,
+            EventState::Pending | EventState::Failed(_) => false,
+        }
+    }
+
     /// Whether this is the `N` row that belongs to it.
     pub(super) fn is_due_by(&self, due_row: &[u8]) -> bool {
         keys::event_due(self.record.due, self.id) == due_row
@@ -87,7 +98,7 @@ impl Ledger {
             range.start = keys::successor(last);
             for (key, value) in rows {
                 let id = keys::event_of(&key).ok_or_else(|| KvError::Corrupt("the key of an event".to_owned()))?;
-                let record = EventRecord::decode(&value)?;
+                let Some(record) = readable(id, &value) else { continue };
                 if with_delivered || !matches!(record.state, EventState::Delivered(_)) {
                     found.push(summary(id, record));
                 }
@@ -111,6 +122,72 @@ impl Ledger {
         Err(KvError::Conflict(0))
     }
 
+    /// Forgets an event, whatever has become of it; `false` when there is none. An attempt that is under way goes on, and
+    /// is the last.
+    ///
+    /// # Errors
+    /// When the index cannot be written; [`KvError::Conflict`] when others keep changing the event.
+    pub async fn drop_event(&self, id: EventId) -> Result<bool, KvError> {
+        for _ in 0..TRIES_MAX {
+            let Some(value) = self.kv.get(&keys::event(id)).await? else { return Ok(false) };
+            let mut writes = vec![Write::Delete(keys::event(id))];
+            // One that cannot be read does not say when it is due. Its `N` row goes when that time comes.
+            writes.extend(EventRecord::decode(&value).ok().map(|record| Write::Delete(keys::event_due(record.due, id))));
+            if won(self.kv.commit(vec![Check::Equals(keys::event(id), value)], writes).await)? {
+                return Ok(true);
+            }
+        }
+        Err(KvError::Conflict(0))
+    }
+
+    /// Forgets the events of a bucket that applications do not know of, and returns how many. The bucket may be gone.
+    ///
+    /// # Errors
+    /// As [`Self::drop_event`]; some may be forgotten then.
+    pub async fn drop_undelivered(&self, bucket: &Bucket) -> Result<u64, KvError> {
+        let mut range = keys::table(b'E');
+        let mut dropped = 0;
+        loop {
+            let rows = self.kv.scan(range.clone(), ROWS_PER_SCAN).await?;
+            let Some((last, _)) = rows.last() else { return Ok(dropped) };
+            range.start = keys::successor(last);
+            let rows = rows.into_iter().filter_map(|(key, value)| {
+                let id = keys::event_of(&key)?;
+                Some(Row { id, record: readable(id, &value)?, value })
+            });
+            let rows: Vec<Row> = rows.filter(|row| row.record.bucket == *bucket && !row.is_delivered()).collect();
+            dropped += self.drop_page(&rows).await?;
+        }
+    }
+
+    /// Forgets some events in one commit or, when one of them has changed, one by one.
+    async fn drop_page(&self, rows: &[Row]) -> Result<u64, KvError> {
+        let checks = rows.iter().map(Row::unchanged).collect();
+        if !rows.is_empty() && won(self.kv.commit(checks, rows.iter().flat_map(Row::removal).collect()).await)? {
+            return Ok(rows.len() as u64);
+        }
+        let mut dropped = 0;
+        for row in rows {
+            dropped += u64::from(self.drop_unless_delivered(row.id).await?);
+        }
+        Ok(dropped)
+    }
+
+    /// Forgets an event, unless the application was told meanwhile.
+    async fn drop_unless_delivered(&self, id: EventId) -> Result<bool, KvError> {
+        for _ in 0..TRIES_MAX {
+            match self.read(id).await? {
+                Some(row) if !row.is_delivered() => {
+                    if self.forget(&row).await? {
+                        return Ok(true);
+                    }
+                }
+                Some(_) | None => return Ok(false),
+            }
+        }
+        Err(KvError::Conflict(0))
+    }
+
     pub(super) async fn read(&self, id: EventId) -> Result<Option<Row>, KvError> {
         let Some(value) = self.kv.get(&keys::event(id)).await? else { return Ok(None) };
         Ok(Some(Row { id, record: EventRecord::decode(&value)?, value }))
@@ -128,10 +205,9 @@ impl Ledger {
         Ok(done.then_some(Row { id: row.id, record, value }))
     }
 
-    /// Removes an event, unless somebody has changed it.
-    pub(super) async fn forget(&self, row: &Row) -> Result<(), KvError> {
-        let writes = vec![Write::Delete(keys::event_due(row.record.due, row.id)), Write::Delete(keys::event(row.id))];
-        won(self.kv.commit(vec![row.unchanged()], writes).await).map(drop)
+    /// Removes an event; `false` when somebody has changed it.
+    pub(super) async fn forget(&self, row: &Row) -> Result<bool, KvError> {
+        won(self.kv.commit(vec![row.unchanged()], row.removal().to_vec()).await)
     }
 
     /// Removes an `N` row that its event, as read, does not have.
@@ -160,6 +236,11 @@ impl Ledger {
 /// An event that nobody has been told of, due at a time.
 pub(super) fn anew(record: EventRecord, due: Timestamp) -> EventRecord {
     EventRecord { attempts: 0, due, last_error: None, state: EventState::Pending, ..record }
+}
+
+/// An event's record; one that cannot be read is told to the log, and does not keep the others.
+fn readable(id: EventId, value: &[u8]) -> Option<EventRecord> {
+    EventRecord::decode(value).map_err(|error| tracing::error!(event = %id, %error, "an event cannot be read")).ok()
 }
 
 fn won(committed: Result<(), KvError>) -> Result<bool, KvError> {
@@ -223,6 +304,69 @@ mod tests {
         let row = ledger.read(id).await.unwrap().unwrap();
         ledger.forget(&row).await.unwrap();
         assert_eq!(kv.scan(keys::table(b'E'), 9).await.unwrap().len() + kv.scan(keys::table(b'N'), 9).await.unwrap().len(), 0);
+    }
+
+    #[tokio::test]
+    async fn events_are_dropped_one_by_one_or_a_buckets_undelivered_ones() {
+        let kv: Arc<dyn Kv> = Arc::new(MemoryKv::default());
+        let (mine, other) = (app::event("http://app/"), Bucket::new("movies").unwrap());
+        for number in 0..600 {
+            let state = match number % 4 {
+                0 => EventState::Delivered(at(1)),
+                1 => EventState::Failed(at(1)),
+                _ => EventState::Pending,
+            };
+            let bucket = if number % 4 == 3 { other.clone() } else { mine.bucket.clone() };
+            app::store(&*kv, app::id(number), &EventRecord { state, bucket, ..mine.clone() }).await;
+        }
+        let ledger = Ledger::new(Arc::clone(&kv));
+        assert!(ledger.drop_event(app::id(0)).await.unwrap());
+        assert!(!ledger.drop_event(app::id(0)).await.unwrap());
+        assert_eq!(ledger.drop_undelivered(&mine.bucket).await.unwrap(), 300);
+        assert_eq!(ledger.drop_undelivered(&mine.bucket).await.unwrap(), 0);
+        let left = ledger.list(None, usize::MAX, true).await.unwrap();
+        assert_eq!(left.len(), 299);
+        assert!(left.iter().all(|event| event.bucket == other || matches!(event.state, EventState::Delivered(_))));
+        assert_eq!(kv.scan(keys::table(b'N'), usize::MAX).await.unwrap().len(), 299);
+    }
+
+    #[tokio::test]
+    async fn an_event_that_cannot_be_read_does_not_keep_the_others_and_can_be_dropped() {
+        let kv: Arc<dyn Kv> = Arc::new(MemoryKv::default());
+        let ledger = Ledger::new(Arc::clone(&kv));
+        for number in 0..3 {
+            app::store(&*kv, app::id(number), &app::event("http://app/")).await;
+        }
+        kv.commit(vec![], vec![Write::Put(keys::event(app::id(1)), Bytes::from_static(b"\xFF"))]).await.unwrap();
+        let listed: Vec<_> = ledger.list(None, 9, false).await.unwrap().into_iter().map(|event| event.id).collect();
+        assert_eq!(listed, [app::id(0), app::id(2)]);
+        assert_eq!(ledger.drop_undelivered(&app::event("http://app/").bucket).await.unwrap(), 2);
+        assert!(ledger.drop_event(app::id(1)).await.unwrap());
+        assert!(kv.scan(keys::table(b'E'), 9).await.unwrap().is_empty());
+        let (row, id) = ledger.due(keys::events_due(at(i64::MAX - 1)), 9).await.unwrap().remove(0);
+        ledger.remove_stray(row, id, None).await.unwrap();
+        assert!(kv.scan(keys::table(b'N'), 9).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_event_changed_meanwhile_is_dropped_unless_it_was_delivered() {
+        let kv: Arc<dyn Kv> = Arc::new(MemoryKv::default());
+        let ledger = Ledger::new(Arc::clone(&kv));
+        let mut read = Vec::new();
+        for number in 0..3 {
+            app::store(&*kv, app::id(number), &app::event("http://app/")).await;
+            read.push(ledger.read(app::id(number)).await.unwrap().unwrap());
+        }
+        let change = async |index: usize, state| {
+            let record = EventRecord { state, due: at(99_000), ..read[index].record.clone() };
+            assert!(ledger.change(&read[index], record).await.unwrap().is_some());
+        };
+        change(0, EventState::Failed(at(1))).await;
+        change(1, EventState::Delivered(at(1))).await;
+        assert_eq!(ledger.drop_page(&read).await.unwrap(), 2);
+        let left: Vec<_> = ledger.list(None, usize::MAX, true).await.unwrap().into_iter().map(|event| event.id).collect();
+        assert_eq!(left, [app::id(1)]);
+        assert_eq!(kv.scan(keys::table(b'N'), usize::MAX).await.unwrap().len(), 1);
     }
 
     #[tokio::test]

@@ -215,7 +215,7 @@ impl Outbox {
             other => return self.ledger.remove_stray(due_row, id, other.as_ref()).await,
         };
         match row.record.state {
-            EventState::Delivered(_) | EventState::Failed(_) => self.ledger.forget(&row).await,
+            EventState::Delivered(_) | EventState::Failed(_) => self.ledger.forget(&row).await.map(drop),
             EventState::Pending => {
                 let Some(share) = self.background_shares.take(&row.record.bucket) else { return Ok(()) };
                 if let Some(row) = self.claim(&row).await? {
@@ -239,12 +239,15 @@ impl Outbox {
         self.ledger.change(row, EventRecord { due: self.claim_end(), ..row.record.clone() }).await
     }
 
-    /// A new event is its request's for long enough, unless the request was slow to come back for it.
+    /// A new event is its request's for long enough, unless the request was slow to come back for it. One that was so slow
+    /// that its claim has run out finds the event free, or another's: `None`.
     async fn claim_if_needed(&self, row: Row) -> Result<Option<Row>, KvError> {
-        match row.record.due < (self.now)().plus_millis(ATTEMPT_MS_MAX) {
-            true => self.claim(&row).await,
-            false => Ok(Some(row)),
+        let now = (self.now)();
+        if row.record.due < now.plus_millis(ATTEMPT_MS_MAX) {
+            return self.claim(&row).await;
         }
+        let is_anothers = now >= row.record.created.plus_millis(CLAIM_MS);
+        Ok((!is_anothers).then_some(row))
     }
 
     /// Records what came of an attempt. When that fails the claim runs out and the event is told again.

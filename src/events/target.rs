@@ -9,7 +9,10 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::sync::Semaphore;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout_at},
+};
 
 /// How long a name may take to be resolved.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -60,12 +63,14 @@ impl Network {
     }
 }
 
-/// IPv4 that is not the public Internet (IANA IPv4 Special-Purpose Address Registry; multicast and reserved besides).
-const SPECIAL_V4: [(Ipv4Addr, u8); 16] = [
+/// IPv4 that is not the public Internet (IANA IPv4 Special-Purpose Address Registry; multicast and reserved besides, and the
+/// one address that looks public and is a cloud's own: Azure's 168.63.129.16 answers its virtual machines).
+const SPECIAL_V4: [(Ipv4Addr, u8); 17] = [
     (Ipv4Addr::new(0, 0, 0, 0), 8),
     (Ipv4Addr::new(10, 0, 0, 0), 8),
     (Ipv4Addr::new(100, 64, 0, 0), 10),
     (Ipv4Addr::new(127, 0, 0, 0), 8),
+    (Ipv4Addr::new(168, 63, 129, 16), 32),
     (Ipv4Addr::new(169, 254, 0, 0), 16),
     (Ipv4Addr::new(172, 16, 0, 0), 12),
     (Ipv4Addr::new(192, 0, 0, 0), 24),
@@ -172,11 +177,17 @@ impl Guard {
     /// The addresses to connect to, in the resolver's order.
     ///
     /// # Errors
-    /// [`Undelivered::NoAddress`] when there are none, [`Undelivered::PrivateAddress`] when none may be reached.
+    /// [`Undelivered::NoAddress`] when there are none, [`Undelivered::PrivateAddress`] when none may be reached,
+    /// [`Undelivered::TooMany`] when other names take too long to be resolved.
     pub(super) async fn addresses(&self, target: &Target) -> Result<Vec<SocketAddr>, Undelivered> {
         let found = match target.host.parse::<IpAddr>() {
             Ok(address) => vec![SocketAddr::new(address, target.port)],
-            Err(_) => tokio::time::timeout(RESOLVE_TIMEOUT, self.resolve(target)).await.unwrap_or_default(),
+            Err(_) => {
+                let deadline = Instant::now() + RESOLVE_TIMEOUT;
+                let place = Arc::clone(&self.resolving).acquire_owned();
+                let Ok(Ok(place)) = timeout_at(deadline, place).await else { return Err(Undelivered::TooMany) };
+                timeout_at(deadline, resolve(target, place)).await.unwrap_or_default()
+            }
         };
         if found.is_empty() {
             return Err(Undelivered::NoAddress);
@@ -184,24 +195,23 @@ impl Guard {
         let permitted: Vec<SocketAddr> = found.into_iter().filter(|found| self.permits(found.ip())).take(ADDRESSES_MAX).collect();
         if permitted.is_empty() { Err(Undelivered::PrivateAddress) } else { Ok(permitted) }
     }
+}
 
-    /// What the system's resolver says; nothing when it fails. The place is held for as long as the thread is, which may
-    /// be longer than anybody waits for it.
-    async fn resolve(&self, target: &Target) -> Vec<SocketAddr> {
-        let Ok(place) = Arc::clone(&self.resolving).acquire_owned().await else { return Vec::new() };
-        let (host, port) = (target.host.clone(), target.port);
-        let resolved = tokio::task::spawn_blocking(move || {
-            let _place = place;
-            (host.as_str(), port).to_socket_addrs().map(Iterator::collect)
-        });
-        match resolved.await {
-            Ok(Ok(addresses)) => addresses,
-            Ok(Err(error)) => {
-                tracing::debug!(host = target.host, %error, "a callback's host has no address");
-                Vec::new()
-            }
-            Err(_) => Vec::new(),
+/// What the system's resolver says; nothing when it fails. The place is held for as long as the thread is, which may be
+/// longer than anybody waits for it.
+async fn resolve(target: &Target, place: OwnedSemaphorePermit) -> Vec<SocketAddr> {
+    let (host, port) = (target.host.clone(), target.port);
+    let resolved = tokio::task::spawn_blocking(move || {
+        let _place = place;
+        (host.as_str(), port).to_socket_addrs().map(Iterator::collect)
+    });
+    match resolved.await {
+        Ok(Ok(addresses)) => addresses,
+        Ok(Err(error)) => {
+            tracing::debug!(host = target.host, %error, "a callback's host has no address");
+            Vec::new()
         }
+        Err(_) => Vec::new(),
     }
 }
 
@@ -228,6 +238,7 @@ mod tests {
             "127.0.0.1",
             "127.255.0.1",
             "169.254.169.254",
+            "168.63.129.16",
             "172.16.0.1",
             "172.31.255.255",
             "192.0.0.1",
@@ -381,5 +392,15 @@ mod tests {
             Ok(vec!["1.1.1.1:80".parse().unwrap()]),
             "an address needs no resolver"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn names_that_take_long_do_not_make_others_look_unknown() {
+        let guard = guard(&[], &[]);
+        let slow = Arc::clone(&guard.resolving).acquire_many_owned(RESOLUTIONS_AT_ONCE as u32).await.unwrap();
+        let target = Target::parse("http://localhost/").unwrap();
+        assert_eq!(guard.addresses(&target).await, Err(Undelivered::TooMany));
+        drop(slow);
+        assert_eq!(guard.addresses(&target).await, Err(Undelivered::PrivateAddress));
     }
 }

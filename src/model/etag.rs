@@ -7,13 +7,13 @@ use std::fmt;
 /// their count (S3 API Reference, "CompleteMultipartUpload").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ETag {
-    /// MD5 of the content; of an object that was appended to, and of a symbolic link, an MD5 that changes with it.
+    /// MD5 of the content; of a symbolic link, of its target's key.
     Whole([u8; 16]),
-    /// MD5 of the concatenated binary MD5s of the parts.
+    /// MD5 of the concatenated binary MD5s of the parts; of an object that was appended to, an MD5 that changes with it.
     Multipart {
         /// That MD5.
         digest: [u8; 16],
-        /// How many parts the object was completed with.
+        /// How many parts the object was completed with, or how many appends made it, as far as they can be counted.
         part_count: u16,
     },
 }

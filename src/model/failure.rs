@@ -13,6 +13,10 @@ pub enum Failure {
     BucketAlreadyOwnedByYou(Bucket),
     /// The bucket exists and is somebody else's.
     BucketAlreadyExists(Bucket),
+    /// The bucket exists, is the caller's, and was made with another location constraint.
+    BucketElsewhere(Bucket),
+    /// The bucket exists, is the caller's, and has another storage class.
+    BucketOfOtherClass(Bucket),
     /// The bucket still holds objects or open uploads.
     BucketNotEmpty(Bucket),
     /// No object under this key.

@@ -128,10 +128,13 @@ pub struct CreateBucket {
     pub bucket: Bucket,
     /// The location constraint the client sent; kept and reported, never acted on.
     pub location: Option<String>,
-    /// Who may use it besides its owner.
-    pub acl: Acl,
+    /// Who may use it besides its owner; nobody, unless told.
+    pub acl: Option<Acl>,
     /// The storage class its objects have unless they say otherwise; kept and reported, never acted on.
     pub storage_class: Option<String>,
+    /// Whether it may be the caller's already, as OSS has it: of the class and place that are asked for, if any are; it
+    /// then gets the access control list that is asked for, if one is.
+    pub may_be_own: bool,
 }
 
 /// S3 ListObjects v1 and v2, OSS GetBucket.

@@ -110,8 +110,13 @@ mod tests {
         let put = |acl| fixture.execute(Operation::PutBucketAcl(bucket("photos"), acl));
         assert_eq!(put(Acl::PublicRead).await, Err(Failure::NoSuchBucket(bucket("photos"))));
         assert_eq!(fixture.gateway.bucket_access(&bucket("photos")).await, Ok(None));
-        let create =
-            CreateBucket { bucket: bucket("photos"), location: None, acl: Acl::PublicReadWrite, storage_class: Some("IA".to_owned()) };
+        let create = CreateBucket {
+            bucket: bucket("photos"),
+            location: None,
+            acl: Some(Acl::PublicReadWrite),
+            storage_class: Some("IA".to_owned()),
+            may_be_own: false,
+        };
         fixture.execute(Operation::CreateBucket(create)).await.unwrap();
         for acl in [Acl::PublicReadWrite, Acl::PublicRead, Acl::Private] {
             assert_eq!(put(acl).await, Ok(Outcome::Done));

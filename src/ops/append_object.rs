@@ -18,7 +18,8 @@ use crate::{
     meta::{
         Write, keys,
         record::{
-            Content, Extent, MANIFEST_CHUNK_PARTS, ManifestChunk, ManifestId, ManifestPart, ObjectKind, ObjectRecord, Place, Record, Todo,
+            BucketId, Content, Extent, MANIFEST_CHUNK_PARTS, ManifestChunk, ManifestId, ManifestPart, ObjectKind, ObjectRecord, Place,
+            Record, Todo,
         },
     },
     model::*,
@@ -60,23 +61,24 @@ impl Gateway {
         body: Box<dyn Body>,
     ) -> Result<Outcome, Failure> {
         let ObjectRef { bucket, key } = &operation.object;
-        let slot = self.object_slot(self.load_bucket(bucket).await?.record.id, key).await?;
+        let bucket = self.load_bucket(bucket).await?.record.id;
+        let slot = self.object_slot(bucket, key).await?;
         check_position(operation, slot.current.as_ref())?;
         let size_max = limits.part_size_bytes_max.min(SIZE_BYTES_MAX.saturating_sub(operation.position));
         let ingested = self.ingest(&operation.claims, None, size_max, body).await?;
 
         let operation = operation.clone();
-        self.run_on(|gateway| async move { gateway.append_ingested(&operation, ingested).await }).await
+        self.run_on(|gateway| async move { gateway.append_ingested(bucket, &operation, ingested).await }).await
     }
 
-    async fn append_ingested(&self, operation: &AppendObject, ingested: Ingested) -> Result<Outcome, Failure> {
+    async fn append_ingested(&self, bucket: BucketId, operation: &AppendObject, ingested: Ingested) -> Result<Outcome, Failure> {
         let Ingested { digests, received, .. } = ingested;
         let small = match &received {
             Received::Small(bytes) => Some(bytes.clone()),
             Received::Nothing | Received::Staged(_) => None,
         };
         let stored = self.store(received).await?;
-        let published = self.append_stored(operation, &digests, &stored, small).await;
+        let published = self.append_stored(bucket, operation, &digests, &stored, small).await;
         let ObjectRecord { etag, size, crc64_ecma, .. } = self.settle(&stored, published).await?;
         Ok(Outcome::AppendObject { etag, next_position: size, crc64_ecma })
     }
@@ -84,6 +86,7 @@ impl Gateway {
     /// Commits an append whose bytes are stored, unless another one comes first; returns the object.
     async fn append_stored(
         &self,
+        bucket_id: BucketId,
         operation: &AppendObject,
         digests: &BodyDigests,
         stored: &Stored,
@@ -93,7 +96,7 @@ impl Gateway {
         for losses in 0..COMMIT_TRIES_MAX {
             self.back_off(losses).await;
             let _reading = self.begin_reading();
-            let bucket = self.load_bucket(bucket).await?;
+            let bucket = self.load_same_bucket(bucket, bucket_id).await?;
             let slot = self.object_slot(bucket.record.id, key).await?;
             check_position(operation, slot.current.as_ref())?;
             let (record, batch) = match &slot.current {
@@ -248,15 +251,19 @@ fn first(operation: &AppendObject, digests: &BodyDigests, content: Content, now:
 }
 
 /// The record of an object after an append. The MD5 of the whole would take reading it, so its ETag is the MD5 of the
-/// ETag it had and of the MD5 of what was appended: another one after each append.
+/// ETag it had and of the MD5 of what was appended, another one after each append, and is marked as made of as many pieces:
+/// clients of S3 hold ETags that are not against the content.
 fn appended(current: &ObjectRecord, digests: &BodyDigests, content: Content, now: Timestamp) -> ObjectRecord {
-    let (ETag::Whole(before) | ETag::Multipart { digest: before, .. }) = current.etag;
+    let (before, append_count) = match current.etag {
+        ETag::Whole(md5) => (md5, 1),
+        ETag::Multipart { digest, part_count } => (digest, part_count),
+    };
     let nvme = CrcKind::Crc64Nvme;
     let checksum = current.checksum.as_ref().and_then(|checksum| nvme.from_be_bytes(checksum.value.digest()));
     let checksum = checksum.map(|before| nvme.to_be_bytes(nvme.combine(before, digests.crc64_nvme, digests.size)));
     let checksum = checksum.and_then(|digest| Checksum::new(ChecksumAlgorithm::Crc64Nvme, digest));
     ObjectRecord {
-        etag: ETag::Whole(digest::md5(&[before, digests.md5].concat())),
+        etag: ETag::Multipart { digest: digest::md5(&[before, digests.md5].concat()), part_count: append_count.saturating_add(1) },
         size: current.size.saturating_add(digests.size),
         last_modified: now,
         attributes: current.attributes.clone(),

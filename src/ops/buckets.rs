@@ -43,7 +43,7 @@ impl Gateway {
     }
 
     pub(super) async fn create_bucket(&self, operation: &CreateBucket, caller: &Caller) -> Result<Outcome, Failure> {
-        let CreateBucket { bucket, location, acl, storage_class } = operation;
+        let CreateBucket { bucket, location, acl, storage_class, may_be_own } = operation;
         let owner = caller.account().ok_or(Failure::AccessDenied)?;
         let record = BucketRecord {
             id: BucketId(self.random()),
@@ -53,7 +53,7 @@ impl Gateway {
             cors: None,
             policy: None,
             tags: None,
-            acl: *acl,
+            acl: acl.unwrap_or_default(),
             storage_class: storage_class.clone(),
             lifecycle: None,
             referer: None,
@@ -65,14 +65,39 @@ impl Gateway {
                 return Ok(Outcome::CreateBucket);
             }
             match self.load_bucket(bucket).await {
-                Ok(existing) if existing.record.owner == *owner => return Err(Failure::BucketAlreadyOwnedByYou(bucket.clone())),
-                Ok(_) => return Err(Failure::BucketAlreadyExists(bucket.clone())),
+                Ok(existing) if existing.record.owner != *owner => return Err(Failure::BucketAlreadyExists(bucket.clone())),
+                Ok(existing) if *may_be_own => return self.create_own_bucket(operation, &existing.record).await,
+                Ok(_) => return Err(Failure::BucketAlreadyOwnedByYou(bucket.clone())),
                 // Deleted since the commit found it.
                 Err(Failure::NoSuchBucket(_)) => {}
                 Err(failure) => return Err(failure),
             }
         }
         Err(Failure::SlowDown)
+    }
+
+    /// Creates a bucket that its owner has already: as far as it is the same, its access control list is what can change.
+    async fn create_own_bucket(&self, operation: &CreateBucket, existing: &BucketRecord) -> Result<Outcome, Failure> {
+        let CreateBucket { bucket, location, acl, storage_class, may_be_own: _ } = operation;
+        // What either of the two does not say is the default, whose name the dialect knows.
+        let differ =
+            |asked: &Option<String>, has: &Option<String>| asked.as_ref().zip(has.as_ref()).is_some_and(|(asked, has)| asked != has);
+        if differ(location, &existing.location) {
+            return Err(Failure::BucketElsewhere(bucket.clone()));
+        }
+        if storage_class.is_some() && *storage_class != existing.storage_class {
+            return Err(Failure::BucketOfOtherClass(bucket.clone()));
+        }
+        if let Some(acl) = acl {
+            let change = |record: &mut BucketRecord| {
+                // By now it could be somebody else's.
+                if record.id == existing.id {
+                    record.acl = *acl;
+                }
+            };
+            self.update_bucket(bucket, change).await?;
+        }
+        Ok(Outcome::CreateBucket)
     }
 
     pub(super) async fn head_bucket(&self, operation: &Bucket) -> Result<Outcome, Failure> {
@@ -171,8 +196,9 @@ mod tests {
         Operation::CreateBucket(CreateBucket {
             bucket: bucket(name),
             location: Some("eu-west-1".to_owned()),
-            acl: Acl::Private,
+            acl: None,
             storage_class: None,
+            may_be_own: false,
         })
     }
 
@@ -215,6 +241,34 @@ mod tests {
         assert_eq!(acl, Ok(Outcome::Acl { owner: expected.owner, acl: Some(Acl::Private) }));
         let versioning = fixture.execute(Operation::GetBucketVersioning(bucket("photos"))).await;
         assert_eq!(versioning, Ok(Outcome::GetBucketVersioning));
+    }
+
+    #[tokio::test]
+    async fn a_bucket_that_may_be_ones_own_keeps_class_and_place_and_gets_the_acl_that_is_asked_for() {
+        let fixture = Fixture::new();
+        let plain = CreateBucket { bucket: bucket("photos"), location: None, acl: None, storage_class: None, may_be_own: true };
+        let create = |create: &CreateBucket| fixture.execute(Operation::CreateBucket(create.clone()));
+        let placed = CreateBucket {
+            location: Some("oss-cn-hangzhou".to_owned()),
+            storage_class: Some("IA".to_owned()),
+            acl: Some(Acl::PublicRead),
+            ..plain.clone()
+        };
+        let acl = async || fixture.gateway.bucket_access(&bucket("photos")).await.unwrap().unwrap().acl;
+        assert_eq!(create(&placed).await, Ok(Outcome::CreateBucket));
+        for same in [&placed, &plain] {
+            assert_eq!(create(same).await, Ok(Outcome::CreateBucket));
+            assert_eq!(acl().await, Acl::PublicRead, "what is not said does not change");
+        }
+        let elsewhere = CreateBucket { location: Some("oss-cn-beijing".to_owned()), acl: Some(Acl::Private), ..plain.clone() };
+        assert_eq!(create(&elsewhere).await, Err(Failure::BucketElsewhere(bucket("photos"))));
+        let other_class = CreateBucket { storage_class: Some("Archive".to_owned()), acl: Some(Acl::Private), ..plain.clone() };
+        assert_eq!(create(&other_class).await, Err(Failure::BucketOfOtherClass(bucket("photos"))));
+        assert_eq!(acl().await, Acl::PublicRead, "what is refused changes nothing");
+        assert_eq!(create(&CreateBucket { acl: Some(Acl::Private), ..plain.clone() }).await, Ok(Outcome::CreateBucket));
+        assert_eq!(acl().await, Acl::Private);
+        let others = fixture.execute_as(caller("bob"), Operation::CreateBucket(plain)).await;
+        assert_eq!(others, Err(Failure::BucketAlreadyExists(bucket("photos"))));
     }
 
     #[tokio::test]

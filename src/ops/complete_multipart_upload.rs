@@ -2,7 +2,8 @@
 //!
 //! - No bytes are moved and no blob is read: size, ETag and checksums follow from the parts' records.
 //! - The commit holds only while the upload is open, so of several completes and aborts one wins. Parts
-//!   uploaded again meanwhile do not matter: the manifest refers to the revisions that were looked at.
+//!   uploaded again meanwhile do not matter: the manifest refers to the revisions that were looked at. They do when the
+//!   client asks for all parts there are: then the commit holds only while there are no others.
 //! - What was answered stays for a while, so that a repeated request gets the same answer.
 
 use super::{
@@ -19,11 +20,11 @@ use crate::{
     digest,
     meta::{
         Check, Write, keys,
-        record::{CompletedRecord, ManifestId, ObjectKind, ObjectRecord, PartRecord, Record, Todo},
+        record::{CompletedRecord, ManifestId, ObjectKind, ObjectRecord, PartRecord, Record, Revision, Todo},
     },
     model::*,
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 impl Gateway {
     pub(super) async fn complete_multipart_upload(
@@ -36,6 +37,9 @@ impl Gateway {
         let mut assembled = None;
         for losses in 0..COMMIT_TRIES_MAX {
             self.back_off(losses).await;
+            if operation.takes_all_parts {
+                assembled = None;
+            }
             let bucket = self.load_bucket(&operation.object.bucket).await?;
             let Some(upload) = self.open_upload(bucket.record.id, key, &operation.upload_id).await? else {
                 return self.replay(operation, limits, &bucket).await;
@@ -43,7 +47,7 @@ impl Gateway {
             if let Some(refusal) = &operation.refusal {
                 return Err(refused(operation.upload_id, refusal));
             }
-            // An upload's record never changes, so what was assembled for it still holds after a lost commit.
+            // An upload's record never changes, so what was assembled of listed parts still holds after a lost commit.
             let assembled = match &assembled {
                 Some(assembled) => assembled,
                 None => match self.assemble(operation, limits, &upload).await {
@@ -80,6 +84,9 @@ impl Gateway {
             let mut batch = Batch { checks: vec![], writes: rows };
             self.replace(&mut batch, &bucket, &slot, Some(&object));
             self.consume_upload(&mut batch, &upload, operation.upload_id, assembled.kept.clone());
+            if operation.takes_all_parts {
+                batch.checks.extend(no_other_parts(&operation.upload_id, &assembled.kept));
+            }
             let row = keys::completed(&operation.upload_id);
             batch.checks.push(Check::Absent(row.clone()));
             batch.writes.push(Write::Put(row, completed.encode()));
@@ -170,6 +177,18 @@ fn refused(upload_id: UploadId, refusal: &PartListRefusal) -> Failure {
 fn outcome(completed: CompletedRecord, event: Option<EventId>) -> Outcome {
     let CompletedRecord { etag, checksum, size, crc64_ecma, .. } = completed;
     Outcome::CompleteMultipartUpload { etag, checksum, size, crc64_ecma, event }
+}
+
+/// That an upload has no parts but these, of each of which this is the newest revision; they are in order.
+fn no_other_parts(upload: &UploadId, parts: &[(PartNumber, Revision)]) -> Vec<Check> {
+    let Range { start: mut from, end } = keys::parts(upload);
+    let mut checks = Vec::with_capacity(parts.len() + 1);
+    for &(number, revision) in parts {
+        checks.push(Check::EmptyRange(from..keys::part(upload, number, Revision(0))));
+        from = keys::successor(&keys::part(upload, number, revision));
+    }
+    checks.push(Check::EmptyRange(from..end));
+    checks
 }
 
 /// The list that names every part there is. Part checksums are named where the object's is made of them.

@@ -4,17 +4,17 @@
 //! source's record does not tell what is needed. Its bytes are shared with the source.
 
 use super::{
-    Gateway,
+    Admitted, Gateway,
     conditions::{check_write, lost_every_race},
     content::content_of,
-    copying::{Copied, CopiedBytes, CopySource},
+    copying::{Copied, CopiedBytes, CopySource, shared_extent_count},
     gateway::COMMIT_TRIES_MAX,
     ingest::computed,
     publish::Batch,
 };
 use crate::{
     digest::{BodyDigest, BodyDigests},
-    meta::record::{Content, Extent, ManifestId, ManifestPart, ObjectKind, ObjectRecord},
+    meta::record::{BucketId, Content, Extent, ManifestId, ManifestPart, ObjectKind, ObjectRecord},
     model::*,
 };
 use std::sync::Arc;
@@ -26,33 +26,41 @@ const COPY_SIZE_BYTES_MAX: u64 = 5 << 30;
 const SHARED_EXTENT_COUNT_MAX: usize = 10_000;
 
 impl Gateway {
-    pub(super) async fn copy_object(self: &Arc<Self>, operation: &CopyObject) -> Result<Outcome, Failure> {
+    pub(super) async fn copy_object(self: &Arc<Self>, operation: &CopyObject, admitted: &Admitted) -> Result<Outcome, Failure> {
+        let ObjectRef { bucket: name, key } = &operation.target;
+        let mut target = None;
         for losses in 0..COMMIT_TRIES_MAX {
             self.back_off(losses).await;
-            let source = self.copy_source(&operation.source, &operation.source_conditions).await?;
+            let source = self.copy_source(&operation.source, &operation.source_conditions, admitted).await?;
             if source.object.size > COPY_SIZE_BYTES_MAX {
                 return Err(Failure::CopySourceTooLarge { size_max: COPY_SIZE_BYTES_MAX });
             }
             if changes_nothing(operation, &source.object) {
                 return Err(Failure::CopyOntoItself);
             }
-            let ObjectRef { bucket, key } = &operation.target;
-            let slot = self.object_slot(self.load_bucket(bucket).await?.record.id, key).await?;
+            let bucket = self.load_bucket(name).await?.record.id;
+            if *target.get_or_insert(bucket) != bucket {
+                return Err(Failure::NoSuchBucket(name.clone()));
+            }
+            let slot = self.object_slot(bucket, key).await?;
             check_write(&operation.conditions, key, slot.current.as_ref())?;
 
             let plan = Plan::new(operation, &source.object);
             let range = ByteRange { start: 0, end: source.object.size };
-            let Copied { digests, bytes } = self.copy_bytes(&source, range, plan.digest(), SHARED_EXTENT_COUNT_MAX).await?;
+            // A copy onto itself is not to bring back what has been overwritten meanwhile, so it goes on sharing.
+            let losses = if source.is_in(&slot) { 0 } else { losses };
+            let extent_count_max = shared_extent_count(losses, SHARED_EXTENT_COUNT_MAX);
+            let Copied { digests, bytes } = self.copy_bytes(&source, range, plan.digest(), extent_count_max).await?;
             let record = plan.record(operation, &source.object, digests.as_ref());
             let (etag, checksum, crc64_ecma) = (record.etag, record.checksum.clone(), record.crc64_ecma);
             let written = match bytes {
-                CopiedBytes::Shared(extents) => self.publish_shared(operation, &source, record, &extents).await?,
+                CopiedBytes::Shared(extents) => self.publish_shared(operation, bucket, &source, record, &extents).await?,
                 CopiedBytes::Rewritten(received) => {
                     let (target, conditions) = (operation.target.clone(), operation.conditions.clone());
                     let write = |gateway: Arc<Self>| async move {
                         let stored = gateway.store(received).await?;
                         let record = ObjectRecord { content: Content::Here(parts_of(&stored.extents)), ..record };
-                        let published = gateway.put_stored(&target, &conditions, record, &stored, None).await;
+                        let published = gateway.put_stored(bucket, &target, &conditions, record, &stored, None).await;
                         Ok(gateway.settle(&stored, published).await?.last_modified)
                     };
                     Some(self.run_on(write).await?)
@@ -69,6 +77,7 @@ impl Gateway {
     async fn publish_shared(
         &self,
         operation: &CopyObject,
+        target: BucketId,
         source: &CopySource,
         mut record: ObjectRecord,
         extents: &[Extent],
@@ -79,7 +88,7 @@ impl Gateway {
             if !self.still_stands(source).await? {
                 return Ok(None);
             }
-            let bucket = self.load_bucket(bucket).await?;
+            let bucket = self.load_same_bucket(bucket, target).await?;
             let slot = self.object_slot(bucket.record.id, key).await?;
             check_write(&operation.conditions, key, slot.current.as_ref())?;
             let mut batch = Batch { checks: source.unchanged(), writes: vec![] };

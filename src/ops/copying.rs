@@ -6,7 +6,7 @@
 //! - What is in too many pieces to share in one commit is read and written as a blob of its own.
 
 use super::{
-    Gateway,
+    Admitted, Gateway,
     conditions::check_copy_source,
     content::{ContentReader, ExtentWalk, inline_bytes},
     gateway::{blob_failure, decode},
@@ -26,6 +26,10 @@ use crate::{
 };
 use bytes::Bytes;
 use std::{collections::BTreeMap, sync::Arc};
+
+/// How often a source may change while a copy that shares its bytes is made. After that it is rewritten, which needs no
+/// luck: a log that is always appended to can be copied, too.
+const SHARING_TRIES_MAX: usize = 3;
 
 /// Bytes in the index that one copy may duplicate.
 const INLINE_COPY_BYTES_MAX: u64 = 1 << 20;
@@ -52,7 +56,17 @@ pub(super) struct Copied {
     pub(super) bytes: CopiedBytes,
 }
 
+/// How many extents a copy may share, which has lost its source so often.
+pub(super) fn shared_extent_count(losses: usize, count_max: usize) -> usize {
+    if losses < SHARING_TRIES_MAX { count_max } else { 0 }
+}
+
 impl CopySource {
+    /// Whether what stands in this slot is copied, or leads to what is.
+    pub(super) fn is_in(&self, slot: &ObjectSlot) -> bool {
+        self.slots.iter().any(|source| source.is_same(slot))
+    }
+
     /// Whether it stands as it was read.
     pub(super) fn unchanged(&self) -> Vec<Check> {
         self.slots.iter().map(ObjectSlot::unchanged).collect()
@@ -61,10 +75,15 @@ impl CopySource {
 
 impl Gateway {
     /// The source of a copy, if its conditions hold.
-    pub(super) async fn copy_source(&self, source: &ObjectRef, conditions: &ReadConditions) -> Result<CopySource, Failure> {
+    pub(super) async fn copy_source(
+        &self,
+        source: &ObjectRef,
+        conditions: &ReadConditions,
+        admitted: &Admitted,
+    ) -> Result<CopySource, Failure> {
         let reading = self.begin_reading();
         let bucket = self.load_bucket(&source.bucket).await?;
-        let Followed { object, slots, .. } = self.follow(bucket.record.id, &source.key).await?;
+        let Followed { object, slots, .. } = self.follow(bucket.record.id, &source.key, admitted).await?;
         check_copy_source(conditions, &object)?;
         Ok(CopySource { slots, object, _reading: reading })
     }

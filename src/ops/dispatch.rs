@@ -10,11 +10,11 @@ impl Gateway {
     /// # Errors
     /// Every reason it did not succeed.
     pub async fn execute(self: &Arc<Self>, request: Request, body: Option<Box<dyn Body>>) -> Result<Reply, Failure> {
-        let Request { caller, limits, operation, name: _, origin: _ } = &request;
+        let Request { caller, limits, operation, name: _, origin: _, admitted } = &request;
         let body = || body.ok_or(Failure::IncompleteBody);
         let outcome: Outcome = match operation {
-            Op::GetObject(read) => return self.get_object(read).await,
-            Op::HeadObject(read) => self.head_object(read).await?,
+            Op::GetObject(read) => return self.get_object(read, admitted).await,
+            Op::HeadObject(read) => self.head_object(read, admitted).await?,
             Op::PutObject(put) => self.put_object(put, limits, body()?, Telling::of(&request, put.callback.as_ref())).await?,
             Op::AppendObject(append) => self.append_object(append, limits, body()?).await?,
             Op::DeleteObject(delete) => {
@@ -27,8 +27,8 @@ impl Gateway {
             }
             Op::PutSymlink(link) => self.put_symlink(link).await?,
             Op::GetSymlink(object) => self.get_symlink(object).await?,
-            Op::CopyObject(copy) => self.copy_object(copy).await?,
-            Op::GetObjectAttributes(get) => self.get_object_attributes(get).await?,
+            Op::CopyObject(copy) => self.copy_object(copy, admitted).await?,
+            Op::GetObjectAttributes(get) => self.get_object_attributes(get, admitted).await?,
             Op::GetObjectAcl(object) => self.get_object_acl(object).await?,
             Op::PutObjectAcl(object, acl) => self.put_object_acl(object, *acl).await?,
             Op::GetObjectTagging(object) => self.get_object_tagging(object).await?,
@@ -36,7 +36,7 @@ impl Gateway {
             Op::DeleteObjectTagging(object) => self.delete_object_tagging(object).await?,
             Op::CreateMultipartUpload(create) => self.create_multipart_upload(create, caller).await?,
             Op::UploadPart(upload) => self.upload_part(upload, limits, body()?).await?,
-            Op::UploadPartCopy(copy) => self.upload_part_copy(copy, limits).await?,
+            Op::UploadPartCopy(copy) => self.upload_part_copy(copy, limits, admitted).await?,
             Op::CompleteMultipartUpload(complete) => {
                 let telling = Telling::of(&request, complete.callback.as_ref());
                 let (complete, limits) = (complete.clone(), *limits);

@@ -10,7 +10,7 @@ use crate::{
     blob::{BlobError, BlobId, BlobStore},
     meta::{
         Check, Kv, KvError, Write, keys,
-        record::{BucketRecord, Record},
+        record::{BucketId, BucketRecord, Record},
     },
     model::{Bucket, Failure, Timestamp},
 };
@@ -73,6 +73,13 @@ impl Gateway {
         let row = keys::bucket(bucket);
         let value = self.get(&row).await?.ok_or_else(|| Failure::NoSuchBucket(bucket.clone()))?;
         Ok(LoadedBucket { record: decode(&value)?, unchanged: Check::Equals(row, value) })
+    }
+
+    /// The bucket that a request began with, as it is now. One that got its name meanwhile is another's, and nobody has asked
+    /// its owner.
+    pub(super) async fn load_same_bucket(&self, bucket: &Bucket, id: BucketId) -> Result<LoadedBucket, Failure> {
+        let loaded = self.load_bucket(bucket).await?;
+        if loaded.record.id == id { Ok(loaded) } else { Err(Failure::NoSuchBucket(bucket.clone())) }
     }
 
     pub(super) async fn get(&self, row: &[u8]) -> Result<Option<Bytes>, Failure> {

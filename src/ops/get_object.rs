@@ -1,7 +1,7 @@
 //! GetObject and HeadObject.
 
 use super::{
-    Gateway, Reply,
+    Admitted, Gateway, Reply,
     conditions::check_read,
     content::load_chunk,
     gateway::{blob_failure, index_failure},
@@ -13,23 +13,23 @@ use crate::{
 };
 
 impl Gateway {
-    pub(super) async fn head_object(&self, operation: &ReadObject) -> Result<Outcome, Failure> {
+    pub(super) async fn head_object(&self, operation: &ReadObject, admitted: &Admitted) -> Result<Outcome, Failure> {
         let _reading = self.begin_reading();
-        let (Followed { object, object_type, .. }, selected, _) = self.select(operation).await?;
+        let (Followed { object, object_type, .. }, selected, _) = self.select(operation, admitted).await?;
         Ok(Outcome::HeadObject(describe(object, object_type, selected)))
     }
 
-    pub(super) async fn get_object(&self, operation: &ReadObject) -> Result<Reply, Failure> {
+    pub(super) async fn get_object(&self, operation: &ReadObject, admitted: &Admitted) -> Result<Reply, Failure> {
         let reading = self.begin_reading();
-        let (Followed { object, object_type, .. }, selected, range) = self.select(operation).await?;
+        let (Followed { object, object_type, .. }, selected, range) = self.select(operation, admitted).await?;
         let content = self.read_content(&object.content, range).await.map_err(blob_failure)?.into_stream(reading);
         Ok(Reply { outcome: Outcome::GetObject(describe(object, object_type, selected)), content: Some(content) })
     }
 
     /// The object, what of it is selected, and which bytes these are.
-    async fn select(&self, operation: &ReadObject) -> Result<(Followed, Selected, ByteRange), Failure> {
+    async fn select(&self, operation: &ReadObject, admitted: &Admitted) -> Result<(Followed, Selected, ByteRange), Failure> {
         let ObjectRef { bucket, key } = &operation.object;
-        let followed = self.follow(self.load_bucket(bucket).await?.record.id, key).await?;
+        let followed = self.follow(self.load_bucket(bucket).await?.record.id, key, admitted).await?;
         let object = &followed.object;
         check_read(&operation.conditions, object)?;
         let (selected, range) = match operation.selection {

@@ -69,6 +69,7 @@ impl Fixture {
         let request = super::Request {
             name: operation.name(),
             origin: crate::model::Origin::default(),
+            admitted: super::Admitted::Anything,
             caller,
             limits: crate::model::Limits::S3,
             operation,

@@ -30,7 +30,14 @@ impl Gateway {
         while let Some(page) = buckets.next(self).await? {
             for (row, value) in &page {
                 let Some(bucket) = keys::bucket_of(row) else { continue };
-                let BucketRecord { id, lifecycle: Some(rules), .. } = decode(value)? else { continue };
+                let (id, rules) = match decode(value) {
+                    Ok(BucketRecord { id, lifecycle: Some(rules), .. }) => (id, rules),
+                    Ok(BucketRecord { lifecycle: None, .. }) => continue,
+                    Err(failure) => {
+                        failed = Some(failure);
+                        continue;
+                    }
+                };
                 let mut report = LifecycleReport::default();
                 if let Err(failure) = self.apply_rules(&bucket, id, &rules, now, &mut report).await {
                     tracing::warn!(%bucket, ?failure, "cannot carry out all lifecycle rules; the next round will try again");
@@ -64,8 +71,10 @@ impl Gateway {
                 let mut due = Vec::new();
                 for (row, value) in &page {
                     let Some(key) = keys::object_key_of(row) else { continue };
-                    if is_expired(rules, &key, &decode(value)?, now) {
-                        due.push(key);
+                    match decode(value) {
+                        Ok(object) if is_expired(rules, &key, &object, now) => due.push(key),
+                        Ok(_) => {}
+                        Err(failure) => failed = Some(failure),
                     }
                 }
                 let deletes = stream::iter(due).map(|key| async move { self.delete_if_due(bucket, &key, now).await });
@@ -78,9 +87,10 @@ impl Gateway {
                 let mut due = Vec::new();
                 for (row, value) in &page {
                     let Some((_, key, upload)) = keys::upload_of(row) else { continue };
-                    let UploadRecord { initiated, .. } = decode(value)?;
-                    if rules.aborts_upload(&key, initiated, now) {
-                        due.push((key, upload));
+                    match decode(value) {
+                        Ok(UploadRecord { initiated, .. }) if rules.aborts_upload(&key, initiated, now) => due.push((key, upload)),
+                        Ok(_) => {}
+                        Err(failure) => failed = Some(failure),
                     }
                 }
                 let aborts = stream::iter(due).map(|(key, upload)| async move { self.abort_if_due(bucket, &key, upload, now).await });

@@ -73,6 +73,24 @@ pub struct Request {
     pub name: &'static str,
     /// Where it came from.
     pub origin: Origin,
+    /// What may be read: by a read its object, by a copy its source.
+    pub admitted: Admitted,
+}
+
+/// What a sender was admitted to read. What is read may have changed since, and copies look again at a source that
+/// changes while they work: what nobody has decided on is not read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Admitted {
+    /// Whatever is there.
+    #[default]
+    Anything,
+    /// What was looked at.
+    Seen {
+        /// The object, as it was.
+        object: ObjectAccess,
+        /// The own access control list of the object that it is a link to.
+        target_acl: Option<Acl>,
+    },
 }
 
 /// The bytes of a request, un-chunked and with their chunk signatures verified.

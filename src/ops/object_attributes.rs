@@ -1,7 +1,7 @@
 //! GetObjectAttributes.
 
 use super::{
-    Gateway,
+    Admitted, Gateway,
     gateway::{COMMIT_TRIES_MAX, decode},
     get_object::describe,
     symlink::Followed,
@@ -16,12 +16,12 @@ use crate::{
 use std::ops::Range;
 
 impl Gateway {
-    pub(super) async fn get_object_attributes(&self, operation: &GetObjectAttributes) -> Result<Outcome, Failure> {
+    pub(super) async fn get_object_attributes(&self, operation: &GetObjectAttributes, admitted: &Admitted) -> Result<Outcome, Failure> {
         let GetObjectAttributes { object, part_number_marker, parts_max } = operation;
         let mut missing_from = None;
         for _ in 0..COMMIT_TRIES_MAX {
             let bucket = self.load_bucket(&object.bucket).await?.record;
-            let Followed { object: record, object_type, .. } = self.follow(bucket.id, &object.key).await?;
+            let Followed { object: record, object_type, .. } = self.follow(bucket.id, &object.key, admitted).await?;
             if missing_from.as_ref() == Some(&record) {
                 tracing::error!(bucket = %object.bucket, key = %object.key, "an object's manifest lacks a chunk");
                 return Err(Failure::Internal);

@@ -40,6 +40,11 @@ impl ObjectSlot {
         Check::unchanged(self.row.clone(), self.value.clone())
     }
 
+    /// Whether both are the same key's.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.row == other.row
+    }
+
     /// That the slot gets this object.
     pub(super) fn put(&self, object: &ObjectRecord) -> Write {
         Write::Put(self.row.clone(), object.encode())

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     digest::BodyDigests,
-    meta::record::{Content, ManifestPart, ObjectKind, ObjectRecord},
+    meta::record::{BucketId, Content, ManifestPart, ObjectKind, ObjectRecord},
     model::*,
 };
 use std::sync::Arc;
@@ -33,16 +33,23 @@ impl Gateway {
         telling: Option<Telling>,
     ) -> Result<Outcome, Failure> {
         let ObjectRef { bucket, key } = &operation.object;
-        let slot = self.object_slot(self.load_bucket(bucket).await?.record.id, key).await?;
+        let bucket = self.load_bucket(bucket).await?.record.id;
+        let slot = self.object_slot(bucket, key).await?;
         check_write(&operation.conditions, key, slot.current.as_ref())?;
         let size_max = limits.part_size_bytes_max.min(limits.object_size_bytes_max);
         let ingested = self.ingest(&operation.claims, None, size_max, body).await?;
 
         let operation = operation.clone();
-        self.run_on(|gateway| async move { gateway.put_ingested(operation, ingested, telling).await }).await
+        self.run_on(|gateway| async move { gateway.put_ingested(bucket, operation, ingested, telling).await }).await
     }
 
-    async fn put_ingested(&self, operation: PutObject, ingested: Ingested, telling: Option<Telling>) -> Result<Outcome, Failure> {
+    async fn put_ingested(
+        &self,
+        bucket: BucketId,
+        operation: PutObject,
+        ingested: Ingested,
+        telling: Option<Telling>,
+    ) -> Result<Outcome, Failure> {
         let Ingested { digests, checksum, received } = ingested;
         let stored = self.store(received).await?;
         let checksum = ObjectChecksum { value: checksum.unwrap_or_else(|| digests.crc64_nvme_checksum()), composite_of: None };
@@ -58,15 +65,17 @@ impl Gateway {
             content: Content::Here(if digests.size == 0 { vec![] } else { vec![part] }),
             kind: ObjectKind::Plain,
         };
-        let published = self.put_stored(&operation.object, &operation.conditions, record, &stored, telling.as_ref()).await;
+        let published = self.put_stored(bucket, &operation.object, &operation.conditions, record, &stored, telling.as_ref()).await;
         let Put { event, .. } = self.settle(&stored, published).await?;
         let BodyDigests { md5, size, crc64_ecma, .. } = digests;
         Ok(Outcome::PutObject { etag: ETag::Whole(md5), checksum, size, crc64_ecma, event })
     }
 
-    /// Commits an object whose bytes are stored, as often as it takes to win over concurrent writes.
+    /// Commits an object whose bytes are stored, as often as it takes to win over concurrent writes. `bucket` is the one that
+    /// the request began with.
     pub(super) async fn put_stored(
         &self,
+        bucket: BucketId,
         object: &ObjectRef,
         conditions: &WriteConditions,
         mut record: ObjectRecord,
@@ -75,7 +84,7 @@ impl Gateway {
     ) -> Result<Put, Unpublished> {
         for losses in 0..COMMIT_TRIES_MAX {
             self.back_off(losses).await;
-            let bucket = self.load_bucket(&object.bucket).await?;
+            let bucket = self.load_same_bucket(&object.bucket, bucket).await?;
             let slot = self.object_slot(bucket.record.id, &object.key).await?;
             check_write(conditions, &object.key, slot.current.as_ref())?;
             record.last_modified = self.now();

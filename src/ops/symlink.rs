@@ -4,7 +4,7 @@
 //! written, replaced and deleted without the link's knowledge. A link does not lead to another link.
 
 use super::{
-    Gateway,
+    Admitted, Gateway,
     publish::{ObjectSlot, Stored},
 };
 use crate::{
@@ -38,7 +38,8 @@ impl Gateway {
             kind: ObjectKind::Symlink(target.clone()),
         };
         let etag = record.etag;
-        let put = self.put_stored(object, conditions, record, &Stored::nothing(), None).await?;
+        let bucket = self.load_bucket(&object.bucket).await?.record.id;
+        let put = self.put_stored(bucket, object, conditions, record, &Stored::nothing(), None).await?;
         Ok(Outcome::Symlink { target: target.clone(), etag, last_modified: put.last_modified })
     }
 
@@ -56,19 +57,46 @@ impl Gateway {
     /// The object under a key, for a reader of its bytes.
     ///
     /// # Errors
-    /// `NoSuchKey`, `SymlinkTargetMissing`, `SymlinkTargetIsLink`.
-    pub(super) async fn follow(&self, bucket: BucketId, key: &ObjectKey) -> Result<Followed, Failure> {
+    /// `NoSuchKey`, `SymlinkTargetMissing`, `SymlinkTargetIsLink`; `SlowDown` when it is not what the sender was admitted to.
+    pub(super) async fn follow(&self, bucket: BucketId, key: &ObjectKey, admitted: &Admitted) -> Result<Followed, Failure> {
         let slot = self.object_slot(bucket, key).await?;
         let object = slot.current.clone().ok_or_else(|| Failure::NoSuchKey(key.clone()))?;
         let object_type = object.object_type();
+        if !is_admitted(&object, admitted) {
+            return Err(Failure::SlowDown);
+        }
         let ObjectKind::Symlink(target) = &object.kind else { return Ok(Followed { object, object_type, slots: vec![slot] }) };
         let target_slot = self.object_slot(bucket, target).await?;
         let found = target_slot.current.clone().ok_or_else(|| Failure::SymlinkTargetMissing(target.clone()))?;
         if let ObjectKind::Symlink(_) = found.kind {
             return Err(Failure::SymlinkTargetIsLink(target.clone()));
         }
+        if !is_admitted_target(&found, admitted) {
+            return Err(Failure::SlowDown);
+        }
         let last_modified = object.last_modified.max(found.last_modified);
         let object = ObjectRecord { attributes: object.attributes, last_modified, ..found };
         Ok(Followed { object, object_type, slots: vec![slot, target_slot] })
+    }
+}
+
+/// Whether an object is the one that was looked at, as far as that decided.
+fn is_admitted(object: &ObjectRecord, admitted: &Admitted) -> bool {
+    match admitted {
+        Admitted::Anything => true,
+        Admitted::Seen { object: seen, target_acl: _ } => {
+            let target = match &object.kind {
+                ObjectKind::Symlink(target) => Some(target),
+                ObjectKind::Plain | ObjectKind::Appendable => None,
+            };
+            object.attributes.acl == seen.acl && target == seen.link_target.as_ref().map(|target| &target.key)
+        }
+    }
+}
+
+fn is_admitted_target(target: &ObjectRecord, admitted: &Admitted) -> bool {
+    match admitted {
+        Admitted::Anything => true,
+        Admitted::Seen { object: _, target_acl } => target.attributes.acl == *target_acl,
     }
 }

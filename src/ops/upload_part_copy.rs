@@ -1,8 +1,8 @@
 //! UploadPartCopy: a part whose bytes are a range of an object, shared with it where they can be.
 
 use super::{
-    Gateway,
-    copying::{Copied, CopiedBytes, CopySource},
+    Admitted, Gateway,
+    copying::{Copied, CopiedBytes, CopySource, shared_extent_count},
     gateway::COMMIT_TRIES_MAX,
     ingest::computed,
     publish::Batch,
@@ -19,18 +19,24 @@ use std::sync::Arc;
 const SHARED_EXTENT_COUNT_MAX: usize = 64;
 
 impl Gateway {
-    pub(super) async fn upload_part_copy(self: &Arc<Self>, operation: &UploadPartCopy, limits: &Limits) -> Result<Outcome, Failure> {
+    pub(super) async fn upload_part_copy(
+        self: &Arc<Self>,
+        operation: &UploadPartCopy,
+        limits: &Limits,
+        admitted: &Admitted,
+    ) -> Result<Outcome, Failure> {
         for losses in 0..COMMIT_TRIES_MAX {
             self.back_off(losses).await;
             let slot = self.part_slot(&operation.object, operation.upload_id, operation.part_number).await?;
-            let source = self.copy_source(&operation.source, &operation.source_conditions).await?;
+            let source = self.copy_source(&operation.source, &operation.source_conditions, admitted).await?;
             let range = source_range(operation, source.object.size)?;
             if range.size() > limits.part_size_bytes_max {
                 return Err(Failure::CopySourceTooLarge { size_max: limits.part_size_bytes_max });
             }
             let declared = slot.upload.record.checksum.map(|(algorithm, _)| algorithm);
             let digest = BodyDigest::new(declared, false);
-            let Copied { digests, bytes } = self.copy_bytes(&source, range, Some(digest), SHARED_EXTENT_COUNT_MAX).await?;
+            let extent_count_max = shared_extent_count(losses, SHARED_EXTENT_COUNT_MAX);
+            let Copied { digests, bytes } = self.copy_bytes(&source, range, Some(digest), extent_count_max).await?;
             let Some(digests) = digests else { return Err(Failure::Internal) };
             let part = part_record(&digests, declared.and_then(|algorithm| computed(&digests, algorithm)));
             let part = match bytes {

@@ -16,7 +16,7 @@ use crate::{
         s3,
     },
     model::{Account, Acl, Bucket, Caller, Failure, KeyRecord, KeyStatus, ObjectKey, ObjectRef, Operation},
-    ops::{BucketAccess, ObjectAccess},
+    ops::{Admitted, BucketAccess, ObjectAccess},
 };
 use http::header;
 
@@ -102,8 +102,8 @@ impl Server {
         active.ok_or_else(|| AuthError::UnknownAccessKey(access_key.to_owned()).into())
     }
 
-    /// Decides whether the sender may do this. Of a DeleteObjects the keys that it may not delete are taken out and
-    /// returned. `owners` are the owners that the client expects of the buckets it names.
+    /// Decides whether the sender may do this. Of a DeleteObjects the keys that it may not delete are taken out.
+    /// `owners` are the owners that the client expects of the buckets it names.
     ///
     /// # Errors
     /// `AccessDenied`, also when a bucket's owner is not the one the client expects.
@@ -113,7 +113,7 @@ impl Server {
         sender: &Sender,
         operation: &mut Operation,
         owners: &[(Bucket, String)],
-    ) -> Result<Vec<ObjectKey>, Rejection> {
+    ) -> Result<Permit, Rejection> {
         let bucket = exchange.address.as_ref().and_then(|address| Bucket::new(address.bucket.as_deref()?));
         let access = self.access(bucket.as_ref()).await?;
         let _ = exchange.rules.set(access.as_ref().and_then(|access| access.cors.clone()));
@@ -129,23 +129,22 @@ impl Server {
                 bucket.zip(key).map(|(bucket, key)| ObjectRef { bucket, key })
             }
         };
-        let Opened { acl, link_target } = self.opened(sender, access.as_ref(), object.as_ref()).await?;
+        let reads = matches!(operation, Operation::GetObject(_) | Operation::HeadObject(_) | Operation::GetObjectAttributes(_));
+        let Opened { acl, seen } = self.opened(sender, access.as_ref(), object.as_ref(), reads).await?;
         let policies = Policies::new(policy::Grounds { acl, ..grounds(sender, access.as_ref(), &context) });
         if !policies.allows(operation) {
             return Err(Failure::AccessDenied.into());
         }
-        // A link opens nothing that its target does not.
-        if let Some(target) = link_target
-            .filter(|_| matches!(operation, Operation::GetObject(_) | Operation::HeadObject(_) | Operation::GetObjectAttributes(_)))
-        {
-            self.authorise_source(sender, &target, &context).await?;
-        }
+        let mut admitted = match seen {
+            Some(seen) if reads => self.admit_through(sender, seen, &context).await?,
+            Some(_) | None => Admitted::Anything,
+        };
         let mut denied = Vec::new();
         if let Operation::DeleteObjects(delete) = operation {
             let mut allowed = Vec::with_capacity(delete.objects.len());
             for (key, condition) in std::mem::take(&mut delete.objects) {
                 let object = ObjectRef { bucket: delete.bucket.clone(), key };
-                let Opened { acl, .. } = self.opened(sender, access.as_ref(), Some(&object)).await?;
+                let Opened { acl, .. } = self.opened(sender, access.as_ref(), Some(&object), false).await?;
                 if policies.allows_delete(&object, acl) {
                     allowed.push((object.key, condition));
                 } else {
@@ -156,10 +155,8 @@ impl Server {
         }
         if let Some(source) = policy::copy_source(operation) {
             let source = source.clone();
-            self.authorise_source(sender, &source, &context).await?;
-            let access = self.access(Some(&source.bucket)).await?;
-            if let Some(target) = self.opened(sender, access.as_ref(), Some(&source)).await?.link_target {
-                self.authorise_source(sender, &target, &context).await?;
+            if let Some(seen) = self.authorise_source(sender, &source, &context).await? {
+                admitted = self.admit_through(sender, seen, &context).await?;
             }
         }
         for (bucket, expected) in owners {
@@ -168,29 +165,50 @@ impl Server {
                 return Err(Failure::AccessDenied.into());
             }
         }
-        Ok(denied)
+        Ok(Permit { denied, admitted })
     }
 
-    /// Whether the sender may read an object, wherever it is.
-    async fn authorise_source(&self, sender: &Sender, source: &ObjectRef, context: &[(&str, String)]) -> Result<(), Rejection> {
+    /// Whether the sender may read an object, wherever it is. What it is, where that matters.
+    async fn authorise_source(
+        &self,
+        sender: &Sender,
+        source: &ObjectRef,
+        context: &[(&str, String)],
+    ) -> Result<Option<ObjectAccess>, Rejection> {
         let access = self.access(Some(&source.bucket)).await?;
-        let Opened { acl, .. } = self.opened(sender, access.as_ref(), Some(source)).await?;
+        let Opened { acl, seen } = self.opened(sender, access.as_ref(), Some(source), true).await?;
         let grounds = policy::Grounds { acl, ..grounds(sender, access.as_ref(), context) };
-        if policy::allows_source(&grounds, source) { Ok(()) } else { Err(Failure::AccessDenied.into()) }
+        if policy::allows_source(&grounds, source) { Ok(seen) } else { Err(Failure::AccessDenied.into()) }
     }
 
-    /// What access control lists say of a bucket, or of an object in it. Nothing is looked up for the bucket's owner, for
-    /// whom no list matters.
-    async fn opened(&self, sender: &Sender, access: Option<&BucketAccess>, object: Option<&ObjectRef>) -> Result<Opened, Failure> {
-        let Some(access) = access else { return Ok(Opened::default()) };
-        if sender.caller.account().is_some_and(|account| *account == access.owner || *account == Account::root()) {
-            return Ok(Opened::default());
-        }
-        let ObjectAccess { acl, link_target } = match object {
-            Some(object) => self.gateway.object_access(object).await?,
-            None => ObjectAccess::default(),
+    /// Whether the sender, who may read this object, may read what it is a link to: a link opens nothing that its target
+    /// does not.
+    async fn admit_through(&self, sender: &Sender, seen: ObjectAccess, context: &[(&str, String)]) -> Result<Admitted, Rejection> {
+        let target = match &seen.link_target {
+            Some(target) => self.authorise_source(sender, target, context).await?,
+            None => None,
         };
-        Ok(Opened { acl: Some(acl.unwrap_or(access.acl)), link_target })
+        Ok(Admitted::Seen { object: seen, target_acl: target.and_then(|target| target.acl) })
+    }
+
+    /// What access control lists say of a bucket, or of an object in it, that may be going to be read. For the bucket's
+    /// owner no list matters; but where his key leads, links may lead out of what his policies let him read.
+    async fn opened(
+        &self,
+        sender: &Sender,
+        access: Option<&BucketAccess>,
+        object: Option<&ObjectRef>,
+        reads: bool,
+    ) -> Result<Opened, Failure> {
+        let Some(access) = access else { return Ok(Opened::default()) };
+        let is_own = sender.caller.account().is_some_and(|account| *account == access.owner || *account == Account::root());
+        let may_be_narrowed = sender.key_policy.is_some() || sender.session_policy.is_some() || access.policy.is_some();
+        let seen = match object {
+            Some(object) if !is_own || (reads && may_be_narrowed) => Some(self.gateway.object_access(object).await?),
+            Some(_) | None => None,
+        };
+        let acl = seen.as_ref().and_then(|seen| seen.acl).unwrap_or(access.acl);
+        Ok(Opened { acl: (!is_own).then_some(acl), seen })
     }
 
     pub(super) async fn access(&self, bucket: Option<&Bucket>) -> Result<Option<BucketAccess>, Failure> {
@@ -201,12 +219,20 @@ impl Server {
     }
 }
 
+/// What a sender may do of what it asks for.
+pub(super) struct Permit {
+    /// The keys of a DeleteObjects that it may not delete.
+    pub(super) denied: Vec<ObjectKey>,
+    /// What it may read.
+    pub(super) admitted: Admitted,
+}
+
 /// What access control lists say, as far as they matter to the sender.
 #[derive(Default)]
 struct Opened {
     acl: Option<Acl>,
-    /// What the object is a link to.
-    link_target: Option<ObjectRef>,
+    /// The object, if it was looked at.
+    seen: Option<ObjectAccess>,
 }
 
 /// Refuses requests that the bucket's referer rules do not let in. They are about links in pages, so they count for
@@ -237,10 +263,19 @@ pub(super) fn policy_context(exchange: &Exchange<'_>) -> Vec<(&'static str, Stri
         ("aws:securetransport", is_encrypted(exchange.sent).to_string()),
         ("aws:currenttime", date::iso8601(exchange.now)),
     ];
-    for (header, name) in policy::CONTEXT_HEADERS {
-        if let Some(value) = exchange.parts.headers.get(header).and_then(|value| value.to_str().ok()) {
-            context.push((name, value.to_owned()));
-        }
-    }
+    let of_object = exchange.fields.is_some() || exchange.address.as_ref().is_some_and(|address| address.key.is_some());
+    let headers = exchange.dialect.context_headers(of_object);
+    context.extend(headers.iter().filter_map(|&(header, name)| Some((name, said(exchange, header)?))));
     context
+}
+
+/// What a request says in a header, or a form in the field that stands for it. Nobody acts on such headers of a form.
+fn said(exchange: &Exchange<'_>, header: &str) -> Option<String> {
+    if let Some(fields) = exchange.fields.as_ref().filter(|_| header.starts_with("x-")) {
+        let is_it = |name: &str| name.eq_ignore_ascii_case(header) || (header == "x-amz-acl" && name.eq_ignore_ascii_case("acl"));
+        return fields.iter().find(|(name, _)| is_it(name)).map(|(_, value)| value.clone());
+    }
+    // Whatever its bytes are, it is there.
+    let values: Vec<_> = exchange.parts.headers.get_all(header).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+    (!values.is_empty()).then(|| values.join(","))
 }

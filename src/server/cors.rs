@@ -15,7 +15,7 @@ impl Server {
     /// When it is no preflight or no rule allows it.
     pub(super) async fn preflight(&self, exchange: &Exchange<'_>, address: &Address) -> Result<Response<Bytes>, Rejection> {
         let rules = self.rules(Some(address)).await?;
-        Ok(exchange.dialect.preflight(rules.as_ref(), exchange.parts, address, exchange.context)?)
+        Ok(exchange.dialect.preflight(rules.as_ref(), exchange.parts, address, &exchange.context)?)
     }
 
     /// Adds what the bucket's rules say to the answer of an actual request, errors included: a script that may not read

@@ -3,7 +3,7 @@
 use super::{body::RequestBody, pipeline::Exchange};
 use crate::{
     auth::Payload,
-    dialect::error::{ErrorReply, Rejection},
+    dialect::error::Rejection,
     digest::{self, Hasher},
     model::{BodyClaims, Failure},
     ops::Body as _,
@@ -29,7 +29,7 @@ impl Documents {
     /// Reads a request's document and verifies it against the signature and the head's claims.
     ///
     /// # Errors
-    /// `MaxMessageLengthExceeded`, `SlowDown` when too many documents arrive at once, and whatever is wrong with it.
+    /// One that is too long as the dialect words it, `SlowDown` when too many documents arrive at once, and whatever is wrong with it.
     pub(super) async fn read(
         &self,
         exchange: &Exchange<'_>,
@@ -41,7 +41,7 @@ impl Documents {
             claims.sha256 = Some(*sha256);
         }
         if claims.size.is_some_and(|size| size > size_max as u64) {
-            return Err(ErrorReply::message_too_long(size_max).into());
+            return Err(exchange.dialect.document_too_long(size_max).into());
         }
         let frames = exchange.body.lend().ok_or(Failure::Internal)?;
         let mut body = RequestBody::new(frames, payload, claims.size.unwrap_or(0), claims.trailer);
@@ -50,7 +50,7 @@ impl Documents {
         while let Some(bytes) = body.next().await? {
             let size = document.len().saturating_add(bytes.len());
             if size > size_max {
-                return Err(ErrorReply::message_too_long(size_max).into());
+                return Err(exchange.dialect.document_too_long(size_max).into());
             }
             // Never waits: those who hold some would wait for each other.
             let count = u32::try_from(bytes.len()).map_err(|_| Failure::SlowDown)?;

@@ -2,6 +2,7 @@
 
 use super::{
     ServerSettings,
+    admit::Permit,
     body::{Frames, RequestBody, Slot},
     completion::Completion,
     connection::Handler,
@@ -66,15 +67,29 @@ pub(super) struct Exchange<'a> {
     pub(super) peer: SocketAddr,
     pub(super) now: Timestamp,
     pub(super) body: &'a Slot<Incoming>,
-    pub(super) context: &'a ReplyContext<'a>,
+    pub(super) context: ReplyContext<'a>,
+    /// The request's id in the dialect of its form, once that turned out to be another one.
+    form_request_id: &'a OnceLock<String>,
     /// Where it is addressed, once that is known.
     pub(super) address: Option<Address>,
+    /// The fields of a form, once they were read.
+    pub(super) fields: Option<Vec<(String, String)>>,
     /// Its bucket's rules for cross-origin requests, once they were looked up.
     pub(super) rules: OnceLock<Option<CorsConfiguration>>,
     pub(super) completion: &'a mut Completion,
 }
 
-impl Exchange<'_> {
+impl<'a> Exchange<'a> {
+    /// Goes on in the dialect that a form's fields speak, under an id as that dialect writes it.
+    pub(super) fn continue_in(&mut self, dialect: Arc<dyn Dialect>) {
+        if dialect.name() != self.dialect.name() {
+            let slot: &'a OnceLock<String> = self.form_request_id;
+            self.context.request_id = slot.get_or_init(|| dialect.request_id(ids::random()));
+            self.context.request_id.clone_into(&mut self.completion.request_id);
+        }
+        self.dialect = dialect;
+    }
+
     /// Where the request came from, for those who are told of it.
     pub(super) fn origin(&self) -> Origin {
         Origin {
@@ -160,6 +175,7 @@ impl Server {
             region: &self.settings.region,
             now,
         };
+        let form_request_id = OnceLock::new();
         let with_headers = dialect.presigned_headers(&parts);
         let mut exchange = Exchange {
             dialect,
@@ -168,8 +184,10 @@ impl Server {
             peer,
             now,
             body: &body,
-            context: &context,
+            context,
+            form_request_id: &form_request_id,
             address: None,
+            fields: None,
             rules: OnceLock::new(),
             completion: &mut completion,
         };
@@ -179,7 +197,7 @@ impl Server {
             Ok(_) => self.answer_or_catch(&mut exchange).await,
         };
         let (mut head, content) = answered.unwrap_or_else(|rejection| {
-            let head = exchange.dialect.encode_error(&rejection, &parts, exchange.address.as_ref(), &context);
+            let head = exchange.dialect.encode_error(&rejection, &parts, exchange.address.as_ref(), &exchange.context);
             (head, None)
         });
         self.add_cors(&exchange, &mut head).await;
@@ -252,13 +270,14 @@ impl Server {
         let decoded = route.decode(parts, &document, &sender.caller, exchange.now)?;
         let Decoded { mut operation, wire, traffic_limit } = decoded;
         exchange.completion.operation = Some(operation.name());
-        let denied = self.authorise(exchange, &sender, &mut operation, &owners).await?;
+        let Permit { denied, admitted } = self.authorise(exchange, &sender, &mut operation, &owners).await?;
         let body = match kind {
             BodyKind::Stream => Some(limited(stream_body(exchange.body, &sender.payload, &mut operation)?, traffic_limit)),
             BodyKind::None | BodyKind::Document { .. } | BodyKind::Form => None,
         };
         let name = operation.name();
-        let request = Request { caller: sender.caller, limits: *exchange.dialect.limits(), operation, name, origin: exchange.origin() };
+        let (limits, origin) = (*exchange.dialect.limits(), exchange.origin());
+        let request = Request { caller: sender.caller, limits, operation, name, origin, admitted };
         self.check_callback(&request).await?;
         let mut reply = self.gateway.execute(request, body).await?;
         if let Outcome::DeleteObjects(results) = &mut reply.outcome {
@@ -267,7 +286,7 @@ impl Server {
         if let Some(limit) = traffic_limit {
             reply.content = reply.content.map(|content| throttled(content, limit));
         }
-        Ok(self.encode(&*wire, reply, exchange.context).await)
+        Ok(self.encode(&*wire, reply, &exchange.context).await)
     }
 
     /// The answer to an operation that succeeded, once an application that wants to know of it was told.
@@ -345,19 +364,28 @@ fn expects_continue(parts: &Parts) -> bool {
     parts.version > http::Version::HTTP_10 && parts.headers.contains_key(header::EXPECT)
 }
 
-/// 400 unless there is one Host (RFC 9112 §3.2): with two, a proxy before us and we could mean different buckets. In
-/// HTTP/2 `:authority` is another one (RFC 9113 §8.3.1).
+/// 400 unless there is one Host (RFC 9112 §3.2): with two, a proxy before us and we could mean different buckets. For the
+/// same reason the one must be what the request line names, if that names any: signatures cover the header, and the bucket
+/// is found in the line. In HTTP/2 `:authority` is that line (RFC 9113 §8.3.1).
 fn check_host(parts: &Parts) -> Result<(), Rejection> {
-    let is_another = |host: &HeaderValue| !host.as_bytes().eq_ignore_ascii_case(address::authority(parts).as_bytes());
-    if parts.version == http::Version::HTTP_2 && parts.headers.get(header::HOST).is_some_and(is_another) {
-        return Err(ErrorReply::invalid_request("The Host header and the :authority of this request differ.").into());
-    }
     match parts.headers.get_all(header::HOST).iter().count() {
         0 if parts.version > http::Version::HTTP_10 => {
             Err(ErrorReply::invalid_request("Missing required header for this request: Host").into())
         }
-        0 | 1 => Ok(()),
+        0 | 1 if is_host_of_line(parts) => Ok(()),
+        0 | 1 => Err(ErrorReply::invalid_request("The Host header must name the host of the request line.").into()),
         _ => Err(ErrorReply::invalid_request("Expecting a single Host header.").into()),
+    }
+}
+
+/// A CONNECT names whom it wants to reach, which is never a bucket.
+fn is_host_of_line(parts: &Parts) -> bool {
+    if parts.method == Method::CONNECT {
+        return true;
+    }
+    match (parts.uri.authority(), parts.headers.get(header::HOST)) {
+        (Some(authority), Some(host)) => authority.as_str().as_bytes().eq_ignore_ascii_case(host.as_bytes().trim_ascii()),
+        (Some(_) | None, None) | (None, Some(_)) => true,
     }
 }
 

@@ -1,7 +1,7 @@
 //! POST Object: a browser's form, let in by the policy it carries.
 
 use super::{
-    admit::Sender,
+    admit::{Permit, Sender},
     form::{FormError, read_form},
     pipeline::{Answer, Exchange, Server, limited},
 };
@@ -33,10 +33,10 @@ impl Server {
         let body = exchange.body.lend().ok_or(Failure::Internal)?;
         let form = read_form(content_type, body).await.map_err(|error| unreadable(&*exchange.dialect, error))?;
         // Only a form's fields tell whose it is; those that do not say are read as the head was.
-        let told_by_fields = match (detect::spoken_by_form(form.fields.iter().map(|(name, _)| name.as_str())), &exchange.address) {
+        let told_by_fields = match (detect::spoken_by_form(form.fields.iter().map(|(name, _)| name.as_str())), exchange.address.clone()) {
             (Some(spoken), Some(address)) => {
-                exchange.dialect = self.dialect(Some(spoken));
-                Some(exchange.dialect.route(exchange.parts, address)?)
+                exchange.continue_in(self.dialect(Some(spoken)));
+                Some(exchange.dialect.route(exchange.parts, &address)?)
             }
             (None, _) | (Some(_), None) => None,
         };
@@ -45,15 +45,17 @@ impl Server {
         let decoded = route.decode_form(exchange.parts, &form.fields, form.file_name.as_deref())?;
         let Decoded { mut operation, wire, traffic_limit } = decoded;
         exchange.completion.operation = Some(FORM);
-        self.authorise(exchange, &sender, &mut operation, route.expected_bucket_owners()).await?;
-        let request =
-            Request { caller: sender.caller, limits: *exchange.dialect.limits(), operation, name: FORM, origin: exchange.origin() };
+        exchange.fields = Some(form.fields.clone());
+        let Permit { admitted, .. } = self.authorise(exchange, &sender, &mut operation, route.expected_bucket_owners()).await?;
+        let (limits, origin) = (*exchange.dialect.limits(), exchange.origin());
+        let request = Request { caller: sender.caller, limits, operation, name: FORM, origin, admitted };
         self.check_callback(&request).await?;
         let reply = self.gateway.execute(request, Some(limited(Box::new(form.into_file(sizes)), traffic_limit))).await?;
-        Ok(self.encode(&*wire, reply, exchange.context).await)
+        Ok(self.encode(&*wire, reply, &exchange.context).await)
     }
 
-    /// Who signed a form's policy, and which sizes it allows. Forms without one are anybody's.
+    /// Who signed a form's policy, and which sizes it allows. Forms without one are anybody's. What counts is the time at which
+    /// the fields have come: a policy that is over is not kept alive by fields that come slowly.
     async fn authenticate_form(
         &self,
         exchange: &mut Exchange<'_>,
@@ -65,9 +67,10 @@ impl Server {
             }
             FormClaim::Signed(signed) => signed,
         };
-        let credentials = self.presented(&signed.access_key, signed.security_token.as_deref(), exchange.now).await?;
+        let now = self.gateway.now();
+        let credentials = self.presented(&signed.access_key, signed.security_token.as_deref(), now).await?;
         let bucket = exchange.address.as_ref().and_then(|address| address.bucket.as_deref()).unwrap_or_default();
-        let grant = signed.verify(fields, bucket, &credentials.key.secret_key, exchange.now).map_err(refused)?;
+        let grant = signed.verify(fields, bucket, &credentials.key.secret_key, now).map_err(refused)?;
         exchange.completion.access_key = Some(credentials.key.access_key.clone());
         let (size_min, size_max) = grant.content_length_range.unwrap_or((0, u64::MAX));
         Ok((Sender::of(credentials, Payload::Unsigned), size_min..=size_max))

@@ -19,7 +19,7 @@ use crate::{
         error::Rejection,
         sts::{self, Action, Identity, Reply, StsError, Style},
     },
-    model::{BodyClaims, KeyRecord},
+    model::{BodyClaims, KeyRecord, Timestamp},
 };
 use http::{Method, header, request::Parts};
 
@@ -79,30 +79,40 @@ impl Server {
         let claims = BodyClaims { size, ..BodyClaims::default() };
         let document = self.documents.read(exchange, claims, &Payload::Unsigned, DOCUMENT_SIZE_MAX).await?;
         let (style, answered) = match Parameters::read(parts, &document) {
-            Ok(parameters) => (Style::of(parts, &parameters), self.assume_or_identify(exchange, &document, &parameters).await),
+            Ok(parameters) => {
+                (Style::of(parts, &parameters), self.assume_or_identify(exchange, &document, &parameters, self.gateway.now()).await)
+            }
             Err(error) => (Style::of(parts, &Parameters::default()), Err(StsError::Signature(error).into())),
         };
         let response = match answered {
-            Ok(reply) => sts::encode(&reply, style, exchange.context),
-            Err(Refusal::Sts(error)) => sts::encode_error(&error, style, exchange.context),
+            Ok(reply) => sts::encode(&reply, style, &exchange.context),
+            Err(Refusal::Sts(error)) => sts::encode_error(&error, style, &exchange.context),
             Err(Refusal::Server(rejection)) => return Err(rejection),
         };
         Ok((response, None))
     }
 
-    async fn assume_or_identify(&self, exchange: &mut Exchange<'_>, document: &[u8], parameters: &Parameters) -> Result<Reply, Refusal> {
+    /// `now` is when the whole request has been read: by the time at which it began, a slow one could have its nonce
+    /// forgotten and still be in time.
+    async fn assume_or_identify(
+        &self,
+        exchange: &mut Exchange<'_>,
+        document: &[u8],
+        parameters: &Parameters,
+        now: Timestamp,
+    ) -> Result<Reply, Refusal> {
         let parts = exchange.sent;
         let claim = sts_request::claim(parts, document, parameters).map_err(StsError::Signature)?;
-        let presented = self.presented(&claim.access_key, claim.security_token.as_deref(), exchange.now).await;
+        let presented = self.presented(&claim.access_key, claim.security_token.as_deref(), now).await;
         let presented = presented.map_err(|rejection| match rejection {
             Rejection::Auth(error) => Refusal::Sts(StsError::of_credentials(&error)),
             Rejection::Decode(_) | Rejection::Failure(_) => Refusal::Server(rejection),
         })?;
         let secret = &presented.key.secret_key;
-        let nonce = claim.verify(parts, document, parameters, secret, exchange.now).map_err(StsError::Signature)?;
+        let nonce = claim.verify(parts, document, parameters, secret, now).map_err(StsError::Signature)?;
         exchange.completion.access_key = Some(claim.access_key);
         if let Some(nonce) = nonce {
-            match self.sts.nonces.note(&presented.key.access_key, &nonce, exchange.now) {
+            match self.sts.nonces.note(&presented.key.account, &presented.key.access_key, &nonce, now) {
                 Use::First => {}
                 Use::Repeated => return Err(StsError::NonceUsed.into()),
                 Use::Full => return Err(StsError::Busy.into()),

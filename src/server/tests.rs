@@ -7,22 +7,29 @@ use crate::{
     digest,
     events::{self, Outbox, Signer},
     meta::{Check, Kv, KvError, MemoryKv, Write},
-    model::{Account, KeyRecord, KeyStatus, Limits, Timestamp},
-    ops::{Environment, Gateway, GatewaySettings},
+    model::{
+        Account, Attributes, Bucket, Caller, KeyRecord, KeyStatus, Limits, ObjectKey, ObjectRef, Operation, Origin, PutSymlink, Timestamp,
+        WriteConditions,
+    },
+    ops::{Admitted, Environment, Gateway, GatewaySettings, Request},
     testkit::raw_client::{RawClient, RawResponse},
 };
 use std::{
     io,
     net::SocketAddr,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 use tokio::{net::TcpListener, runtime::Runtime, sync::oneshot, task::JoinHandle};
 
 const REGION: &str = "us-east-1";
-/// Time stands still, so signatures stay valid.
+/// Time stands still unless a test moves it, so signatures stay valid.
 const NOW: Timestamp = Timestamp::from_secs(1_768_465_800);
 
+mod admission;
 mod http2;
 mod sts;
 mod tls;
@@ -33,6 +40,8 @@ struct Harness {
     address: SocketAddr,
     operators: SocketAddr,
     gateway: Arc<Gateway>,
+    /// How much later than `NOW` it is. Milliseconds.
+    late_ms: Arc<AtomicI64>,
     stop: Option<oneshot::Sender<()>>,
     served: JoinHandle<io::Result<()>>,
 }
@@ -65,8 +74,10 @@ impl Harness {
 
     fn start_on(kv: Arc<dyn Kv>, change: impl FnOnce(&mut ServerSettings)) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let late_ms = Arc::new(AtomicI64::new(0));
+        let clock = Arc::clone(&late_ms);
         let environment = Environment {
-            now: Arc::new(|| NOW),
+            now: Arc::new(move || NOW.plus_millis(clock.load(Ordering::Relaxed))),
             random: Arc::new(|buffer| getrandom::fill(buffer).expect("the operating system has random numbers")),
         };
         let outbox = Outbox::new(Arc::clone(&kv), events::Settings::default(), signer(), Arc::new(|| NOW));
@@ -97,7 +108,7 @@ impl Harness {
             };
             (addresses.0, addresses.1, tokio::spawn(serve(settings, served_gateway, outbox, listener, Some(metrics_listener), stopped)))
         });
-        Self { runtime, address, operators, gateway, stop: Some(stop), served }
+        Self { runtime, address, operators, gateway, late_ms, stop: Some(stop), served }
     }
 
     fn client(&self) -> RawClient {
@@ -319,6 +330,43 @@ fn policies_narrow_keys_and_deletes_are_decided_per_key() {
         deleted.text()
     );
     assert_eq!(harness.ask(signed("GET", "/bkt/other", &[], b"")).status, 200);
+}
+
+#[test]
+fn a_link_opens_nothing_that_the_key_may_not_read_even_to_the_owner_of_the_bucket() {
+    let harness = Harness::with_bucket();
+    let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::bkt/mine/*"}]}"#;
+    harness.put_key(&key("narrow", "root", Some(policy), KeyStatus::Active));
+    for key in ["secret", "mine/own"] {
+        assert_eq!(harness.ask(signed("PUT", &format!("/bkt/{key}"), &[], b"1")).status, 200);
+    }
+    let object = |key: &str| ObjectRef { bucket: Bucket::new("bkt").unwrap(), key: ObjectKey::new(key).unwrap() };
+    for (link, target) in [("mine/out", "secret"), ("mine/in", "mine/own")] {
+        let link = PutSymlink {
+            object: object(link),
+            target: object(target).key,
+            attributes: Attributes::default(),
+            conditions: WriteConditions::default(),
+        };
+        let request = Request {
+            caller: Caller::Anonymous,
+            limits: Limits::OSS,
+            operation: Operation::PutSymlink(link),
+            name: "PutSymlink",
+            origin: Origin::default(),
+            admitted: Admitted::Anything,
+        };
+        assert!(harness.runtime.block_on(harness.gateway.execute(request, None)).is_ok());
+    }
+    let read = |access_key: &str, method: &str, key: &str| harness.ask(signed_by(access_key, method, &format!("/bkt/{key}"), &[], b""));
+    assert_eq!(code(&read("narrow", "GET", "mine/out")), (403, "AccessDenied"));
+    assert_eq!(read("narrow", "HEAD", "mine/out").status, 403);
+    assert_eq!(read("narrow", "GET", "mine/in").status, 200);
+    assert_eq!(read("root", "GET", "mine/out").status, 200, "nothing narrows what root reads");
+    for (source, status) in [("mine/out", 403), ("mine/in", 200)] {
+        let copy = signed_by("narrow", "PUT", "/bkt/mine/copy", &[("x-amz-copy-source", &format!("/bkt/{source}"))], b"");
+        assert_eq!(harness.ask(copy).status, status, "{source}");
+    }
 }
 
 #[test]

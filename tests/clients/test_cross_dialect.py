@@ -199,3 +199,22 @@ def test_each_dialect_answers_in_its_own_words(bucket, aliyun, s3):
     s3_answer = requests.get(s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "absent"}), timeout=10)
     assert (s3_answer.status_code, "<EC>" in s3_answer.text, "x-amz-request-id" in s3_answer.headers) == (404, False, True)
     assert requests.get(aliyun.sign_url("GET", "k", 60), timeout=10).content == b"body"
+
+
+def test_each_dialect_has_names_of_its_own_for_the_classes_of_the_other(bucket, aliyun, s3):
+    for written, shown in [("Standard", None), ("IA", "STANDARD_IA"), ("Archive", "GLACIER_IR")]:
+        aliyun.put_object("k", b"1", headers={"x-oss-storage-class": written})
+        assert s3.head_object(Bucket=bucket, Key="k").get("StorageClass") == shown
+        assert s3.list_objects_v2(Bucket=bucket)["Contents"][0]["StorageClass"] == (shown or "STANDARD")
+        assert aliyun.head_object("k").headers["x-oss-storage-class"] == written
+    s3.put_object(Bucket=bucket, Key="k", Body=b"1", StorageClass="ONEZONE_IA")
+    assert aliyun.head_object("k").headers["x-oss-storage-class"] == "IA"
+
+
+def test_nobody_takes_the_etag_of_what_was_appended_to_for_its_md5(bucket, aliyun, s3):
+    aliyun.append_object("k", 0, b"one")
+    aliyun.append_object("k", 3, b"two")
+    seen = s3.get_object(Bucket=bucket, Key="k")
+    assert seen["Body"].read() == b"onetwo" and seen["ETag"].endswith('-2"')
+    assert s3.get_object(Bucket=bucket, Key="k", IfMatch=seen["ETag"])["ContentLength"] == 6
+    assert aliyun.get_object("k", headers={"If-Match": seen["ETag"]}).read() == b"onetwo"

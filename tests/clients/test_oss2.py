@@ -55,6 +55,23 @@ def test_a_bucket_from_its_creation_to_its_end(server, free_name, signature):
         bucket.list_objects()
 
 
+def test_ones_own_bucket_put_again(server, free_name):
+    bucket = oss2_bucket(server, free_name)
+    infrequent = models.BucketCreateConfig(oss2.BUCKET_STORAGE_CLASS_IA)
+    bucket.create_bucket(oss2.BUCKET_ACL_PUBLIC_READ, infrequent)
+    for again in ((None, infrequent), (None, None)):
+        bucket.create_bucket(*again)
+        assert bucket.get_bucket_acl().acl == "public-read", "what is not said does not change"
+    bucket.create_bucket(oss2.BUCKET_ACL_PRIVATE)
+    assert bucket.get_bucket_acl().acl == "private"
+    with pytest.raises(oss2.exceptions.ServerError) as error:
+        bucket.create_bucket(oss2.BUCKET_ACL_PUBLIC_READ, models.BucketCreateConfig(oss2.BUCKET_STORAGE_CLASS_ARCHIVE))
+    assert (error.value.status, error.value.code) == (409, "BucketAlreadyExists")
+    info = bucket.get_bucket_info()
+    assert (info.storage_class, info.acl.grant) == ("IA", "private")
+    bucket.delete_bucket()
+
+
 def test_acl_of_a_bucket(oss):
     assert oss.get_bucket_acl().acl == "private"
     for acl in (oss2.BUCKET_ACL_PUBLIC_READ, oss2.BUCKET_ACL_PUBLIC_READ_WRITE, oss2.BUCKET_ACL_PRIVATE):

@@ -169,6 +169,7 @@ impl Body for Pieces {
 /// A request of the root account.
 pub(crate) fn request(operation: Operation, limits: Limits) -> Request {
     Request {
+        admitted: partway::ops::Admitted::Anything,
         name: operation.name(),
         origin: partway::model::Origin::default(),
         caller: Caller::Key { access_key: "key".to_owned(), account: Account::root() },

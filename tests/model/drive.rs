@@ -9,7 +9,7 @@ use partway::{
     blob::BlobStore,
     meta::{Kv, keys},
     model::*,
-    ops::{Body, ContentStream, Gateway, OpenUpload},
+    ops::{Body, ContentStream, Gateway, LifecycleReport, OpenUpload},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -130,6 +130,7 @@ impl Driver {
                 Ok(())
             }
             Step::Reap => self.reap().await,
+            Step::Expire(bucket, rules) => self.expire(bucket, rules).await,
             Step::Restart => self.restart().await,
         }
     }
@@ -230,6 +231,28 @@ impl Driver {
         };
         let buckets = self.model.buckets.iter();
         buckets.flat_map(|(bucket, state)| state.uploads.keys().map(move |(key, id)| of(bucket, key, id))).collect()
+    }
+
+    /// Gives a bucket rules, carries them out, and takes them away again.
+    async fn expire(&mut self, bucket: Bucket, rules: LifecycleConfiguration) -> Result<(), String> {
+        let exists = self.model.buckets.contains_key(&bucket);
+        let put = Operation::PutBucketLifecycle(bucket.clone(), rules.clone());
+        let delete = Operation::DeleteBucketLifecycle(bucket.clone());
+        let expected = if exists { Ok(Outcome::Done) } else { Err(Failure::NoSuchBucket(bucket.clone())) };
+        let (outcome, _) = self.execute(&put, &[]).await;
+        self.note("PutBucketLifecycle", &outcome);
+        let now = self.nature.now();
+        let report = self.running().gateway.apply_lifecycle(now).await.map_err(|failure| format!("rules: {failure:?}"))?;
+        let (gone, _) = self.execute(&delete, &[]).await;
+        let (deleted_objects, aborted_uploads) = self.model.expire(&bucket, &rules);
+        for (what, count) in [("objects expire", deleted_objects), ("uploads expire", aborted_uploads)] {
+            if count > 0 {
+                *self.seen.entry(what.to_owned()).or_default() += count;
+            }
+        }
+        let expectation = (LifecycleReport { deleted_objects, aborted_uploads }, expected.clone(), expected);
+        let actual = (report, outcome, gone);
+        if actual == expectation { Ok(()) } else { Err(format!("{rules:?} lead to {actual:?} instead of {expectation:?}")) }
     }
 
     async fn hold(&mut self, read: ReadObject) -> Result<(), String> {

@@ -21,6 +21,8 @@ pub(crate) enum Step {
         millis: i64,
     },
     Reap,
+    /// A bucket is given rules, and they are carried out.
+    Expire(Bucket, LifecycleConfiguration),
     Restart,
 }
 
@@ -50,15 +52,27 @@ pub(crate) fn step(seed: u64, model: &Reference, held: usize, ended: &[(ObjectRe
     let mut plan = Plan { dice: Dice::new(seed), model, ended };
     if model.buckets.is_empty() && !plan.dice.one_in(8) {
         return Step::Run(
-            Operation::CreateBucket(CreateBucket { acl: Acl::Private, storage_class: None, bucket: plan.bucket(), location: None }),
+            Operation::CreateBucket(CreateBucket {
+                acl: None,
+                may_be_own: false,
+                storage_class: None,
+                bucket: plan.bucket(),
+                location: None,
+            }),
             vec![],
         );
     }
     let nothing_open = model.buckets.values().all(|bucket| bucket.uploads.is_empty());
-    match plan.dice.below(116) {
+    match plan.dice.below(119) {
         41..81 if nothing_open && !plan.dice.one_in(5) => plan.create_upload(),
         0..4 => Step::Run(
-            Operation::CreateBucket(CreateBucket { acl: Acl::Private, storage_class: None, bucket: plan.bucket(), location: None }),
+            Operation::CreateBucket(CreateBucket {
+                acl: None,
+                may_be_own: false,
+                storage_class: None,
+                bucket: plan.bucket(),
+                location: None,
+            }),
             vec![],
         ),
         4 => Step::Run(Operation::DeleteBucket(plan.bucket()), vec![]),
@@ -84,6 +98,7 @@ pub(crate) fn step(seed: u64, model: &Reference, held: usize, ended: &[(ObjectRe
         99..106 => plan.append(),
         106..112 => plan.link(),
         112..115 => plan.acl(),
+        115..118 => plan.expire(),
         _ => Step::Restart,
     }
 }
@@ -256,6 +271,27 @@ impl Plan<'_> {
         let object = self.object();
         let acl = *self.dice.pick(&ACLS);
         Step::Run(if self.dice.one_in(3) { Operation::GetObjectAcl(object) } else { Operation::PutObjectAcl(object, acl) }, vec![])
+    }
+
+    /// Rules about some of what there is.
+    fn expire(&mut self) -> Step {
+        let bucket = self.bucket();
+        let rules = (0..1 + self.dice.below(3)).map(|_| self.rule()).collect();
+        Step::Expire(bucket, LifecycleConfiguration { rules })
+    }
+
+    fn rule(&mut self) -> LifecycleRule {
+        let tags = if self.dice.one_in(4) { self.attributes().tags } else { Tags::default() };
+        let mut size = || self.dice.one_in(4).then(|| self.dice.number() % 60);
+        let (size_above, size_below) = (size(), size());
+        let mut expiry = || {
+            let time = self.model.now.plus_millis(*self.dice.pick(&[-3_600_000, -GRACE_MS, -1_000, 0, 1]));
+            let kinds = [None, Some(Expiry::CreatedBefore(time)), Some(Expiry::CreatedBefore(time)), Some(Expiry::Date(time))];
+            *self.dice.pick(&kinds)
+        };
+        let (expiration, abort_uploads) = (expiry(), expiry());
+        let (enabled, prefix) = (!self.dice.one_in(5), (*self.dice.pick(&PREFIXES)).to_owned());
+        LifecycleRule { id: None, enabled, prefix, tags, size_above, size_below, expiration, abort_uploads }
     }
 
     fn read(&mut self) -> ReadObject {

@@ -107,6 +107,32 @@ impl Reference {
         self.completed.retain(|_, completed| completed.forget_at > until);
     }
 
+    /// What rules lead to in a bucket, if there is one: how many objects are deleted and how many uploads aborted.
+    pub(crate) fn expire(&mut self, bucket: &Bucket, rules: &LifecycleConfiguration) -> (u64, u64) {
+        let now = self.now;
+        let Ok(state) = self.bucket_mut(bucket) else { return (0, 0) };
+        let is_over = |expiry: Option<Expiry>, since: Timestamp| match expiry {
+            None => false,
+            Some(Expiry::Date(date)) => now >= date,
+            Some(Expiry::CreatedBefore(date)) => since < date,
+            Some(Expiry::Days(_)) => panic!("days are longer than a sequence"),
+        };
+        let about = |rule: &LifecycleRule, key: &ObjectKey| rule.enabled && key.as_str().as_bytes().starts_with(rule.prefix.as_bytes());
+        let (objects, uploads) = (state.objects.len(), state.uploads.len());
+        state.objects.retain(|key, object| {
+            let ObjectRead { size, last_modified, attributes, .. } = &object.head;
+            !rules.rules.iter().any(|rule| {
+                let sizes = rule.size_above.map_or(0, |above| above + 1)..rule.size_below.unwrap_or(u64::MAX);
+                let tags = rule.tags.0.iter().filter(|tag| !attributes.tags.0.contains(tag)).count();
+                about(rule, key) && is_over(rule.expiration, *last_modified) && sizes.contains(size) && tags == 0
+            })
+        });
+        state.uploads.retain(|(key, _), upload| {
+            !rules.rules.iter().any(|rule| about(rule, key) && rule.tags.0.is_empty() && is_over(rule.abort_uploads, upload.initiated))
+        });
+        ((objects - state.objects.len()) as u64, (uploads - state.uploads.len()) as u64)
+    }
+
     /// Carries out an operation. Of what was answered only the id of a new upload is taken over.
     pub(crate) fn apply(&mut self, operation: &Operation, body: &[u8], answered: &Result<Outcome, Failure>) -> Answer {
         if let Operation::GetObject(read) = operation {
@@ -263,9 +289,15 @@ impl Reference {
                 let attributes = current.map_or_else(|| append.attributes.clone(), |object| object.head.attributes.clone());
                 let mut object = Object::in_one_piece(whole, value, attributes, now);
                 object.head.object_type = ObjectType::Appendable;
-                // The ETag is the MD5 of the one before and of what was appended; the first is that of the first bytes.
-                if let Some(ETag::Whole(before)) = current.map(|object| object.head.etag) {
-                    object.head.etag = etag(&[before, digest::md5(body)].concat());
+                // The ETag is the MD5 of the one before and of what was appended, and counts the appends; the first is that of
+                // the first bytes.
+                if let Some(before) = current.map(|object| object.head.etag) {
+                    let part_count = match before {
+                        ETag::Whole(_) => 2,
+                        ETag::Multipart { part_count, .. } => part_count + 1,
+                    };
+                    let digest = digest::md5(&[*before.digest(), digest::md5(body)].concat());
+                    object.head.etag = ETag::Multipart { digest, part_count };
                 }
                 object
             }

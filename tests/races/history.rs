@@ -82,6 +82,9 @@ pub(crate) struct History {
     /// The objects that uploads became: several answers, one write.
     completions: Mutex<BTreeMap<(ObjectKey, UploadId, [u8; 16]), Span>>,
     multipart: Mutex<HashMap<ETag, [u8; 16]>>,
+    /// Appends and deletes by rules that were acknowledged.
+    appends: AtomicU64,
+    expiries: AtomicU64,
 }
 
 impl History {
@@ -101,6 +104,26 @@ impl History {
         }
         contents.insert(value, bytes);
         value
+    }
+
+    /// Makes known what an append to an object with this ETag, if there is one, will make of it.
+    pub(crate) fn know_appended(&self, before: Option<ETag>, body: &[u8]) -> [u8; 16] {
+        let Some(before) = before else { return self.know(body.to_vec(), None) };
+        let (_, whole) = self.content(before).expect("its bytes were made known");
+        let digest = partway::digest::md5(&[*before.digest(), partway::digest::md5(body)].concat());
+        let append_count = match before {
+            ETag::Whole(_) => 1,
+            ETag::Multipart { part_count, .. } => part_count,
+        };
+        self.know([&whole, body].concat(), Some(ETag::Multipart { digest, part_count: append_count + 1 }))
+    }
+
+    pub(crate) fn appended(&self) {
+        self.appends.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(crate) fn expired(&self) {
+        self.expiries.fetch_add(1, Ordering::SeqCst);
     }
 
     /// The value that an object with this ETag must have, and its bytes.
@@ -175,6 +198,8 @@ impl History {
         let mut counts = Counts::new();
         let mut add = |what, count| *counts.entry(what).or_default() += count;
         let known = |spans: &mut dyn Iterator<Item = Span>| spans.filter(|span| span.end.is_some()).count();
+        add("appends", self.appends.load(Ordering::SeqCst) as usize);
+        add("objects expired", self.expiries.load(Ordering::SeqCst) as usize);
         for log in self.keys.lock().unwrap().values() {
             add("objects written", known(&mut log.writes.iter().map(|write| write.span)));
             add("writes hung up on", log.writes.iter().filter(|write| write.span.end.is_none()).count());

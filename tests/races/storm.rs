@@ -12,7 +12,7 @@ use partway::{
     digest,
     meta::{Check, Kv, KvError, Write, keys},
     model::*,
-    ops::{Body, Gateway, Reply},
+    ops::{Body, Gateway, LifecycleReport, Reply},
     testkit::faulty::{BlobStep, FaultyBlobs},
 };
 use std::{
@@ -22,7 +22,7 @@ use std::{
     pin::pin,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::Poll,
     time::Duration,
@@ -33,6 +33,10 @@ const LIMITS: Limits =
 
 const TASKS: u64 = 12;
 const KEYS: usize = 3;
+/// The one that rules delete whenever they are carried out.
+const EXPIRING: usize = 1;
+/// The one that nothing but appends writes.
+const LOG: usize = KEYS;
 const PARTS: u64 = 4;
 /// What ranged reads ask for.
 const SLICE: std::ops::Range<usize> = 5..SLICE_SIZE;
@@ -78,6 +82,9 @@ struct Storm {
     /// Where faults are planned, if they are.
     faults: Option<Arc<FaultyBlobs>>,
     uploads: Mutex<Vec<(ObjectRef, UploadId)>>,
+    /// The size that the next append makes an object. No two appends make the same, so the size that an append is for
+    /// tells which bytes it is for.
+    next_size: AtomicU64,
     is_over: AtomicBool,
 }
 
@@ -109,15 +116,17 @@ pub(crate) async fn storm(seed: u64, operations: u64, weather: Weather) -> Count
     let kv = Arc::new(Punctual { inner: kv, gate: Arc::clone(&gate), looks_at_checks: weather != Weather::NoChecks });
     let gateway = nature.start(kv, Arc::clone(&faulty) as Arc<dyn BlobStore>).await;
     let create =
-        Operation::CreateBucket(CreateBucket { acl: partway::model::Acl::Private, storage_class: None, bucket: bucket(), location: None });
+        Operation::CreateBucket(CreateBucket { acl: None, may_be_own: false, storage_class: None, bucket: bucket(), location: None });
     gateway.execute(request(create, LIMITS), None).await.map(drop).expect("a bucket");
     let storm = Arc::new(Storm {
         gateway,
         history: History::default(),
         faults: (weather == Weather::Faults).then(|| Arc::clone(&faulty)),
         uploads: Mutex::default(),
+        next_size: AtomicU64::new(SLICE_SIZE as u64),
         is_over: AtomicBool::new(false),
     });
+    storm.make_rules_and_links().await;
 
     let mut reapers = vec![tokio::spawn(Arc::clone(&storm).pass_time(nature.clone(), gate))];
     reapers.extend((0..2).map(|_| tokio::spawn(Arc::clone(&storm).reap())));
@@ -146,11 +155,11 @@ pub(crate) async fn storm(seed: u64, operations: u64, weather: Weather) -> Count
     storm.look_at_everything().await;
 
     // The same after a restart, which also removes what could not be removed at once.
-    let Storm { gateway, history, uploads, .. } = Arc::into_inner(storm).expect("everybody is done");
+    let Storm { gateway, history, uploads, next_size, .. } = Arc::into_inner(storm).expect("everybody is done");
     drop((gateway, faulty));
     let (kv, blobs) = place.open();
     let gateway = nature.start(Arc::clone(&kv), Arc::clone(&blobs)).await;
-    let storm = Storm { gateway, history, faults: None, uploads, is_over: AtomicBool::new(true) };
+    let storm = Storm { gateway, history, faults: None, uploads, next_size, is_over: AtomicBool::new(true) };
     storm.look_at_everything().await;
     nature.pass_ms(GRACE_MS);
     storm.gateway.reap().await.expect("the reaper is done");
@@ -181,6 +190,11 @@ fn bucket() -> Bucket {
 
 fn object(index: usize) -> ObjectRef {
     ObjectRef { bucket: bucket(), key: ObjectKey::new(format!("k{index}")).expect("a key") }
+}
+
+/// A link that always leads to an object.
+fn link_to(index: usize) -> ObjectRef {
+    ObjectRef { bucket: bucket(), key: ObjectKey::new(format!("link to {index}")).expect("a key") }
 }
 
 /// Polls a future so many times at most.
@@ -259,20 +273,26 @@ impl Storm {
             faults.fail(*dice.pick(&STEPS), dice.number() % 4 + 1, error);
         }
         let target = object(dice.below(KEYS));
-        match dice.below(20) {
+        // What is read may be the log, and may be read through a link.
+        let source = dice.below(KEYS + 1);
+        let source = (object(source), if dice.one_in(4) { link_to(source) } else { object(source) });
+        match dice.below(24) {
             0..3 => self.put(target, dice).await,
             3..6 => {
                 let slice = Selection::Range(RangeRequest::FromTo(SLICE.start as u64, SLICE.end as u64 - 1));
-                self.get(target, *dice.pick(&[Selection::Whole, slice])).await;
+                self.get(source, *dice.pick(&[Selection::Whole, slice])).await;
             }
             6 => self.delete(target, dice).await,
-            7 | 8 => self.copy(object(dice.below(KEYS)), target).await,
+            7 | 8 => self.copy(source, target).await,
+            20 if dice.one_in(6) => self.delete(object(LOG), dice).await,
+            20..23 => self.append(if dice.one_in(4) { target } else { object(LOG) }, dice).await,
+            23 => self.expire().await,
             9 | 10 => self.create(target).await,
             choice => match self.some_upload(dice) {
                 None => self.create(target).await,
                 Some((object, id)) => match choice {
                     11..15 => self.upload_part(object, id, dice).await,
-                    15 => self.upload_part_copy(object, id, target, dice).await,
+                    15 => self.upload_part_copy(object, id, source, dice).await,
                     16 => self.list_parts(object, id).await,
                     17 | 18 => self.complete(object, id, dice).await,
                     _ if dice.one_in(2) => self.abort(object, id, Self::polls(dice)).await,
@@ -317,12 +337,13 @@ impl Storm {
         }
     }
 
-    async fn get(&self, target: ObjectRef, selection: Selection) {
-        let read = ReadObject { object: target.clone(), selection, conditions: ReadConditions::default() };
+    /// Reads an object under the key given second, its own or a link's.
+    async fn get(&self, (target, through): (ObjectRef, ObjectRef), selection: Selection) {
+        let read = ReadObject { object: through, selection, conditions: ReadConditions::default() };
         let (heard, span) = self.execute(Operation::GetObject(read), None, None).await;
         let (read, content) = match heard {
             Heard::Answer(Reply { outcome: Outcome::GetObject(read), content: Some(content) }) => (read, content),
-            Heard::Refusal(Failure::NoSuchKey(_)) => return self.history.read(&target.key, None, span),
+            Heard::Refusal(Failure::NoSuchKey(_) | Failure::SymlinkTargetMissing(_)) => return self.history.read(&target.key, None, span),
             Heard::Refusal(failure) => return self.bear(&failure),
             Heard::Answer(reply) => panic!("{:?}", reply.outcome),
             Heard::Nothing => return,
@@ -349,9 +370,9 @@ impl Storm {
     }
 
     /// A read of the source and a write of the target.
-    async fn copy(&self, source: ObjectRef, target: ObjectRef) {
+    async fn copy(&self, (source, through): (ObjectRef, ObjectRef), target: ObjectRef) {
         let copy = CopyObject {
-            source: source.clone(),
+            source: through,
             source_conditions: ReadConditions::default(),
             target: target.clone(),
             conditions: WriteConditions::default(),
@@ -371,10 +392,87 @@ impl Storm {
                     self.history.wrote(&target.key, Some(value), span);
                 }
             }
-            Heard::Refusal(Failure::NoSuchKey(_)) => self.history.read(&source.key, None, span),
+            Heard::Refusal(Failure::NoSuchKey(_) | Failure::SymlinkTargetMissing(_)) => self.history.read(&source.key, None, span),
             Heard::Refusal(failure) => self.bear(&failure),
             Heard::Answer(reply) => panic!("{:?}", reply.outcome),
             Heard::Nothing => {}
+        }
+    }
+
+    /// Looks how long the object is and appends to it.
+    async fn append(&self, target: ObjectRef, dice: &mut Dice) {
+        let read = ReadObject { object: target.clone(), selection: Selection::Whole, conditions: ReadConditions::default() };
+        let (heard, span) = self.execute(Operation::HeadObject(read), None, None).await;
+        let before = match heard {
+            Heard::Answer(Reply { outcome: Outcome::HeadObject(read), .. }) if read.object_type == ObjectType::Appendable => {
+                let (value, _) = self.history.content(read.etag).unwrap_or_else(|| panic!("{read:?} was never written"));
+                self.history.read(&target.key, Some(value), span);
+                Some(read)
+            }
+            Heard::Refusal(Failure::NoSuchKey(_)) => {
+                self.history.read(&target.key, None, span);
+                None
+            }
+            Heard::Answer(_) | Heard::Nothing => None,
+            Heard::Refusal(failure) => return self.bear(&failure),
+        };
+        let position = before.as_ref().map_or(0, |read| read.size);
+        // Some fit into the index and are joined with what is there, some do not.
+        let size = self.next_size.fetch_add(*dice.pick(&[1, 2, 5, 40]), Ordering::SeqCst) + 1;
+        let body = dice.bytes(usize::try_from(size - position).expect("sizes grow"));
+        let value = self.history.know_appended(before.map(|read| read.etag), &body);
+        let append = AppendObject { object: target.clone(), position, attributes: Attributes::default(), claims: BodyClaims::default() };
+        let (heard, span) = self.execute(Operation::AppendObject(append), Some(&body), Self::polls(dice)).await;
+        match heard {
+            Heard::Answer(Reply { outcome: Outcome::AppendObject { etag, next_position, .. }, .. }) => {
+                assert_eq!((self.history.content(etag).map(|(value, _)| value), next_position), (Some(value), size));
+                self.history.wrote(&target.key, Some(value), span);
+                self.history.appended();
+            }
+            Heard::Nothing => self.history.wrote(&target.key, Some(value), span),
+            Heard::Refusal(Failure::AppendPositionMismatch { .. } | Failure::NotAppendable(_)) => {}
+            Heard::Refusal(failure) => self.bear(&failure),
+            Heard::Answer(reply) => panic!("{:?}", reply.outcome),
+        }
+    }
+
+    /// Carries out the rules, which are about one key.
+    async fn expire(&self) {
+        let begin = self.history.moment();
+        let report = self.gateway.apply_lifecycle(self.gateway.now()).await;
+        let deleted = |end| self.history.wrote(&object(EXPIRING).key, None, Span { begin, end });
+        match report {
+            Ok(LifecycleReport { deleted_objects: 0, .. }) => {}
+            Ok(LifecycleReport { deleted_objects, .. }) => {
+                assert_eq!(deleted_objects, 1);
+                deleted(Some(self.history.moment()));
+                self.history.expired();
+            }
+            Err(failure) => {
+                self.bear(&failure);
+                deleted(None);
+            }
+        }
+    }
+
+    async fn make_rules_and_links(&self) {
+        let always = Expiry::CreatedBefore(self.gateway.now().plus_millis(1 << 40));
+        let rule = LifecycleRule {
+            enabled: true,
+            prefix: object(EXPIRING).key.as_str().to_owned(),
+            expiration: Some(always),
+            ..LifecycleRule::default()
+        };
+        let rules = Operation::PutBucketLifecycle(bucket(), LifecycleConfiguration { rules: vec![rule] });
+        assert!(matches!(self.execute(rules, None, None).await.0, Heard::Answer(_)));
+        for index in 0..=KEYS {
+            let link = PutSymlink {
+                object: link_to(index),
+                target: object(index).key,
+                attributes: Attributes::default(),
+                conditions: WriteConditions::default(),
+            };
+            assert!(matches!(self.execute(Operation::PutSymlink(link), None, None).await.0, Heard::Answer(_)));
         }
     }
 
@@ -409,14 +507,14 @@ impl Storm {
         }
     }
 
-    async fn upload_part_copy(&self, target: ObjectRef, id: UploadId, source: ObjectRef, dice: &mut Dice) {
+    async fn upload_part_copy(&self, target: ObjectRef, id: UploadId, (source, through): (ObjectRef, ObjectRef), dice: &mut Dice) {
         let source_range = dice.one_in(2).then_some((0, Some(SLICE_SIZE as u64 - 1)));
         let part_number = number(dice.number() % PARTS + 1);
         let copy = UploadPartCopy {
             object: target,
             upload_id: id,
             part_number,
-            source: source.clone(),
+            source: through,
             source_range,
             source_conditions: ReadConditions::default(),
         };
@@ -429,7 +527,7 @@ impl Storm {
                 }
             }
             Heard::Refusal(Failure::NoSuchUpload(_)) => self.history.found_gone(id, span),
-            Heard::Refusal(Failure::NoSuchKey(_)) => self.history.read(&source.key, None, span),
+            Heard::Refusal(Failure::NoSuchKey(_) | Failure::SymlinkTargetMissing(_)) => self.history.read(&source.key, None, span),
             Heard::Refusal(Failure::CopySourceTooLarge { .. }) => {}
             Heard::Refusal(failure) => self.bear(&failure),
             Heard::Answer(reply) => panic!("{:?}", reply.outcome),
@@ -508,8 +606,9 @@ impl Storm {
     }
 
     async fn look_at_everything(&self) {
-        for index in 0..KEYS {
-            self.get(object(index), Selection::Whole).await;
+        for index in 0..=KEYS {
+            self.get((object(index), object(index)), Selection::Whole).await;
+            self.get((object(index), link_to(index)), Selection::Whole).await;
         }
         let uploads = self.uploads.lock().unwrap().clone();
         for (object, id) in uploads {
@@ -530,8 +629,8 @@ impl Storm {
     }
 
     async fn delete_everything(&self) {
-        for index in 0..KEYS {
-            let delete = DeleteObject { object: object(index), if_match: None };
+        for object in (0..=KEYS).flat_map(|index| [object(index), link_to(index)]) {
+            let delete = DeleteObject { object, if_match: None };
             let (heard, _) = self.execute(Operation::DeleteObject(delete), None, None).await;
             assert!(matches!(heard, Heard::Answer(_)));
         }

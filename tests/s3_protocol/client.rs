@@ -1,16 +1,21 @@
-//! A client that writes signed requests byte by byte and is strict about the answers.
+//! A client that signs as S3 clients do and is strict about the answers.
 
-use crate::support::{ACCESS_KEY, SECRET_KEY, Server};
+use crate::support::{ACCESS_KEY, SECRET_KEY};
+use http::request::Parts;
 use partway::{
     auth::sign::{Credentials, presign_v4, sign_v4},
     digest,
-    model::Timestamp,
-    testkit::raw_client::{RawClient, RawResponse},
+    testkit::raw_client::RawResponse,
 };
-use std::{
-    sync::atomic::{AtomicU32, Ordering},
-    time::{SystemTime, UNIX_EPOCH},
+
+pub(crate) use crate::protocol::{
+    content_md5,
+    peer::{Peer, now},
+    request::{Request, delete, get, head, post, put, request},
 };
+
+/// Of a server whose parts may be small.
+pub(crate) const FLAGS: &[&str] = &["--s3-part-size-min", "5"];
 
 /// What answers may carry; anything else is a leak or a mistake.
 const HEADERS_ALLOWED: &[&str] = &[
@@ -56,274 +61,83 @@ const HEADERS_ALLOWED: &[&str] = &[
 ];
 
 /// How a request is signed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Signing {
-    Header,
-    Query { expires_secs: u64 },
-    None,
-}
-
-/// A request that is written as it is given.
 #[derive(Clone, Debug)]
-pub(crate) struct Request {
-    method: String,
-    target: String,
-    headers: Vec<(String, Vec<u8>)>,
-    unsigned_headers: Vec<(String, Vec<u8>)>,
-    body: Vec<u8>,
-    framed: bool,
+pub(crate) struct Signing {
+    place: Place,
     payload_word: Option<String>,
-    signing: Signing,
     credentials: (String, String),
     region: String,
     skew_secs: i64,
 }
 
-/// A request with this method and target, signed in its header.
-pub(crate) fn request(method: &str, target: &str) -> Request {
-    Request {
-        method: method.to_owned(),
-        target: target.to_owned(),
-        headers: Vec::new(),
-        unsigned_headers: Vec::new(),
-        body: Vec::new(),
-        framed: true,
-        payload_word: None,
-        signing: Signing::Header,
-        credentials: (ACCESS_KEY.to_owned(), SECRET_KEY.to_owned()),
-        region: "us-east-1".to_owned(),
-        skew_secs: 0,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Header,
+    Query { expires_secs: u64 },
+    None,
+}
+
+impl Default for Signing {
+    fn default() -> Self {
+        let credentials = (ACCESS_KEY.to_owned(), SECRET_KEY.to_owned());
+        Self { place: Place::Header, payload_word: None, credentials, region: "us-east-1".to_owned(), skew_secs: 0 }
     }
 }
 
-/// GET.
-pub(crate) fn get(target: &str) -> Request {
-    request("GET", target)
-}
-
-/// HEAD.
-pub(crate) fn head(target: &str) -> Request {
-    request("HEAD", target)
-}
-
-/// DELETE.
-pub(crate) fn delete(target: &str) -> Request {
-    request("DELETE", target)
-}
-
-/// PUT with a body.
-pub(crate) fn put(target: &str, body: impl AsRef<[u8]>) -> Request {
-    request("PUT", target).body(body)
-}
-
-/// POST with a body.
-pub(crate) fn post(target: &str, body: impl AsRef<[u8]>) -> Request {
-    request("POST", target).body(body)
+impl Signing {
+    /// Signs a head.
+    pub(crate) fn sign(&self, parts: &mut Parts, body: &[u8]) {
+        let (access_key, secret_key) = self.credentials.clone();
+        let credentials = Credentials { access_key, secret_key, security_token: None };
+        let now = now().plus_millis(self.skew_secs * 1000);
+        match self.place {
+            Place::Header => {
+                let word = self.payload_word.clone().unwrap_or_else(|| hex::encode(digest::sha256(body)));
+                sign_v4(parts, &credentials, &self.region, &word, now).expect("it can be signed");
+            }
+            Place::Query { expires_secs } => {
+                presign_v4(parts, &credentials, &self.region, expires_secs, now).expect("it can be signed");
+            }
+            Place::None => {}
+        }
+    }
 }
 
 impl Request {
-    /// With a signed header.
-    pub(crate) fn with(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
-        self.headers.push((name.to_owned(), value.as_ref().to_vec()));
-        self
-    }
-
-    /// With a header that is not signed.
-    pub(crate) fn with_unsigned(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
-        self.unsigned_headers.push((name.to_owned(), value.as_ref().to_vec()));
-        self
-    }
-
-    /// With this body; its length and hash are announced.
-    pub(crate) fn body(mut self, body: impl AsRef<[u8]>) -> Self {
-        self.body = body.as_ref().to_vec();
-        self
-    }
-
-    /// Without Content-Length: whoever calls this says how the body is framed.
-    pub(crate) fn unframed(mut self) -> Self {
-        self.framed = false;
-        self
-    }
-
     /// With this x-amz-content-sha256 instead of the body's.
     pub(crate) fn payload(mut self, word: &str) -> Self {
-        self.payload_word = Some(word.to_owned());
+        self.signing.payload_word = Some(word.to_owned());
         self
     }
 
     /// Not signed.
     pub(crate) fn anonymous(mut self) -> Self {
-        self.signing = Signing::None;
+        self.signing.place = Place::None;
         self
     }
 
     /// Signed in the query.
     pub(crate) fn presigned(mut self, expires_secs: u64) -> Self {
-        self.signing = Signing::Query { expires_secs };
+        self.signing.place = Place::Query { expires_secs };
         self
     }
 
     /// Signed with another key.
     pub(crate) fn signed_as(mut self, access_key: &str, secret_key: &str) -> Self {
-        self.credentials = (access_key.to_owned(), secret_key.to_owned());
+        self.signing.credentials = (access_key.to_owned(), secret_key.to_owned());
         self
     }
 
     /// Signed for another region.
     pub(crate) fn region(mut self, region: &str) -> Self {
-        self.region = region.to_owned();
+        self.signing.region = region.to_owned();
         self
     }
 
     /// Signed by a clock that is off by so many seconds.
     pub(crate) fn skewed(mut self, secs: i64) -> Self {
-        self.skew_secs = secs;
+        self.signing.skew_secs = secs;
         self
-    }
-
-    /// The method.
-    pub(crate) fn method(&self) -> &str {
-        &self.method
-    }
-
-    /// The head as parts, signed, for those who need the signature.
-    pub(crate) fn signed_parts(&self, host: &str) -> http::request::Parts {
-        let mut builder = http::Request::builder().method(self.method.as_str()).uri(&self.target);
-        if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
-            builder = builder.header("host", host);
-        }
-        for (name, value) in &self.headers {
-            builder = builder.header(name.as_str(), value.as_slice());
-        }
-        let (mut parts, ()) = builder.body(()).expect("the request is one").into_parts();
-        let (access_key, secret_key) = self.credentials.clone();
-        let credentials = Credentials { access_key, secret_key, security_token: None };
-        let now = now().plus_millis(self.skew_secs * 1000);
-        match self.signing {
-            Signing::Header => {
-                let word = self.payload_word.clone().unwrap_or_else(|| hex::encode(digest::sha256(&self.body)));
-                sign_v4(&mut parts, &credentials, &self.region, &word, now).expect("it can be signed");
-            }
-            Signing::Query { expires_secs } => {
-                presign_v4(&mut parts, &credentials, &self.region, expires_secs, now).expect("it can be signed");
-            }
-            Signing::None => {}
-        }
-        parts
-    }
-
-    /// The head as sent, up to and with the empty line.
-    pub(crate) fn head_bytes(&self, host: &str) -> Vec<u8> {
-        let parts = self.signed_parts(host);
-        let target = parts.uri.path_and_query().map_or("*", |target| target.as_str());
-        let mut bytes = format!("{} {target} HTTP/1.1\r\n", self.method).into_bytes();
-        let mut line = |name: &str, value: &[u8]| {
-            bytes.extend_from_slice(format!("{name}: ").as_bytes());
-            bytes.extend_from_slice(value);
-            bytes.extend_from_slice(b"\r\n");
-        };
-        for (name, value) in &parts.headers {
-            line(name.as_str(), value.as_bytes());
-        }
-        for (name, value) in &self.unsigned_headers {
-            line(name, value);
-        }
-        let has_body = !self.body.is_empty() || ["PUT", "POST"].contains(&self.method.as_str());
-        if self.framed && has_body {
-            line("Content-Length", self.body.len().to_string().as_bytes());
-        }
-        bytes.extend_from_slice(b"\r\n");
-        bytes
-    }
-
-    /// The whole request as sent.
-    pub(crate) fn bytes(&self, host: &str) -> Vec<u8> {
-        [self.head_bytes(host), self.body.clone()].concat()
-    }
-}
-
-/// The time by which requests are signed.
-pub(crate) fn now() -> Timestamp {
-    let secs = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970").as_secs();
-    Timestamp::from_secs(i64::try_from(secs).expect("it is before the year 292277026596"))
-}
-
-/// A server and what tests ask of it.
-pub(crate) struct Peer {
-    server: Server,
-    bucket_count: AtomicU32,
-}
-
-impl Peer {
-    /// Starts a server whose parts may be small, and which does not sync: what is on disk is for other tests.
-    pub(crate) fn start() -> Self {
-        let server = Server::start_with(&["--durability", "none", "--s3-part-size-min", "5", "--body-timeout", "2s"]);
-        Self { server, bucket_count: AtomicU32::new(0) }
-    }
-
-    /// The Host header.
-    pub(crate) fn host(&self) -> String {
-        self.server.address.to_string()
-    }
-
-    /// A connection.
-    pub(crate) fn connect(&self) -> RawClient {
-        RawClient::connect(self.server.address).expect("the server accepts")
-    }
-
-    /// A new bucket's name.
-    pub(crate) fn bucket(&self) -> String {
-        let name = format!("bkt-{}", self.bucket_count.fetch_add(1, Ordering::Relaxed));
-        assert_eq!(self.ask(&put(&format!("/{name}"), "")).status, 200);
-        name
-    }
-
-    /// Sends a request on a connection of its own and checks the answer's form.
-    pub(crate) fn ask(&self, request: &Request) -> RawResponse {
-        self.ask_bytes(request.method(), &request.bytes(&self.host()))
-    }
-
-    /// As [`Self::ask`], for bytes.
-    pub(crate) fn ask_bytes(&self, method: &str, bytes: &[u8]) -> RawResponse {
-        let mut client = self.connect();
-        client.send(bytes).unwrap_or_else(|error| panic!("{error} while sending"));
-        let response = loop {
-            let response = client
-                .receive(method)
-                .unwrap_or_else(|error| panic!("{error} for {}", String::from_utf8_lossy(&bytes[..bytes.len().min(300)])));
-            if response.status / 100 != 1 {
-                break response;
-            }
-        };
-        check_form(&response);
-        response
-    }
-
-    /// Asks and expects this status.
-    pub(crate) fn expect(&self, request: &Request, status: u16) -> RawResponse {
-        let response = self.ask(request);
-        assert_eq!(response.status, status, "{request:?}: {}", String::from_utf8_lossy(&response.body));
-        response
-    }
-
-    /// Begins a multipart upload of `/bucket/key`.
-    pub(crate) fn create_upload(&self, path: &str, headers: &[(&str, &str)]) -> String {
-        let create = headers.iter().fold(post(&format!("{path}?uploads"), ""), |create, (name, value)| create.with(name, value));
-        self.expect(&create, 200).element("UploadId").expect("the upload has an id").to_owned()
-    }
-
-    /// Uploads a part and returns its ETag with quotes.
-    pub(crate) fn upload_part(&self, path: &str, upload_id: &str, number: u32, body: impl AsRef<[u8]>) -> String {
-        let part = put(&format!("{path}?partNumber={number}&uploadId={upload_id}"), body);
-        self.expect(&part, 200).header("etag").expect("a part has an ETag").to_owned()
-    }
-
-    /// Whether it still answers as it should.
-    pub(crate) fn assert_well(&self, after: &str) {
-        let response = self.ask(&get("/"));
-        assert_eq!(response.status, 200, "after {after}");
-        assert!(response.text().ends_with("</ListAllMyBucketsResult>"), "after {after}: {}", response.text());
     }
 }
 
@@ -346,12 +160,6 @@ pub(crate) fn checksum(algorithm: &str, body: &[u8]) -> String {
     let mut hasher = digest::Hasher::new(algorithm);
     hasher.update(body);
     STANDARD.encode(hasher.finish().digest())
-}
-
-/// An MD5 as Content-MD5 writes it.
-pub(crate) fn content_md5(body: &[u8]) -> String {
-    use base64::{Engine as _, engine::general_purpose::STANDARD};
-    STANDARD.encode(digest::md5(body))
 }
 
 /// An ETag with quotes.

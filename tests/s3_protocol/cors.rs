@@ -1,10 +1,10 @@
 //! Preflights and cross-origin answers (s3.md §17).
 
 use crate::{
-    client::{Peer, Request, get, put, request},
-    table::{Table, line},
+    client::{Peer, Request, get, put},
+    protocol::cors::{preflight, shown},
+    table::Table,
 };
-use partway::testkit::raw_client::RawResponse;
 
 const RULES: &str = "<CORSConfiguration>\
     <CORSRule><AllowedOrigin>https://exact.example</AllowedOrigin><AllowedMethod>PUT</AllowedMethod><AllowedMethod>GET</AllowedMethod>\
@@ -12,21 +12,6 @@ const RULES: &str = "<CORSConfiguration>\
     <ExposeHeader>x-amz-checksum-crc32</ExposeHeader><MaxAgeSeconds>600</MaxAgeSeconds></CORSRule>\
     <CORSRule><AllowedOrigin>https://*.wild.example</AllowedOrigin><AllowedMethod>DELETE</AllowedMethod></CORSRule>\
     <CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>HEAD</AllowedMethod></CORSRule></CORSConfiguration>";
-
-/// Status or error, then the headers that matter to browsers.
-fn shown(response: &RawResponse) -> String {
-    let header =
-        |name: &str| response.header(&format!("access-control-{name}")).map(|value| format!(" {name}={value}")).unwrap_or_default();
-    let names = ["allow-origin", "allow-methods", "allow-headers", "expose-headers", "max-age", "allow-credentials"];
-    format!("{}{}", line(response), names.map(header).concat())
-}
-
-fn preflight(target: &str, origin: &str, method: &str, headers: &str) -> Request {
-    [("origin", origin), ("access-control-request-method", method), ("access-control-request-headers", headers)]
-        .into_iter()
-        .filter(|(_, value)| !value.is_empty())
-        .fold(request("OPTIONS", target).anonymous(), |asked, (name, value)| asked.with(name, value))
-}
 
 #[test]
 fn preflights_are_answered_by_the_first_rule_that_fits() {

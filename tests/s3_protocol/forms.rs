@@ -1,30 +1,13 @@
 //! POST Object (s3.md §8): signed and unsigned forms, policies, sizes, answers.
 
 use crate::{
-    client::{Peer, Request, get, now, post, put},
+    client::{Peer, get, now, post, put},
+    protocol::form::{Form, hmac, post_form},
     support::{ACCESS_KEY, SECRET_KEY},
     table::{Table, line},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use partway::{dialect::date::iso8601, testkit::raw_client::RawResponse};
-use sha2::Sha256;
-
-const BOUNDARY: &str = "----boundary7";
-
-fn hmac(key: &[u8], text: &str) -> Vec<u8> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
-    mac.update(text.as_bytes());
-    mac.finalize().into_bytes().to_vec()
-}
-
-/// A form's fields in order, and its file.
-#[derive(Clone)]
-struct Form {
-    fields: Vec<(String, String)>,
-    file_name: String,
-    file: String,
-}
 
 impl Form {
     /// With these fields, signed under a policy of these conditions.
@@ -55,31 +38,6 @@ impl Form {
         }
         form
     }
-
-    fn unsigned(fields: &[(&str, &str)]) -> Self {
-        let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Self { fields, file_name: "C:\\dir\\a b.txt".to_owned(), file: "hello".to_owned() }
-    }
-
-    fn body(&self) -> String {
-        let part = |(name, value): &(String, String)| {
-            format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
-        };
-        let fields: String = self.fields.iter().map(part).collect();
-        let Self { file_name, file, .. } = self;
-        format!(
-            "{fields}--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{file_name}\"\r\n\
-             Content-Type: text/plain\r\n\r\n{file}\r\n--{BOUNDARY}--\r\n"
-        )
-    }
-
-    fn request(&self, target: &str) -> Request {
-        post_form(target, &self.body())
-    }
-}
-
-fn post_form(target: &str, body: &str) -> Request {
-    post(target, body).anonymous().with("content-type", format!("multipart/form-data; boundary={BOUNDARY}"))
 }
 
 /// What covers the fields of the signature.

@@ -2,36 +2,12 @@
 
 use crate::{
     client::{Peer, content_md5, get, post, put},
+    protocol::peer::statuses,
     table::{Table, line},
 };
-use partway::testkit::raw_client::RawResponse;
-use std::io;
 
 const MALFORMED: &str = "400 MalformedXML: The XML you provided was not well-formed or did not validate against our published schema";
 const INVALID_URI: &str = "400 InvalidURI: Couldn't parse the specified URI.";
-
-/// All answers to these bytes until the server closes or says nothing more.
-fn answers(peer: &Peer, bytes: &[u8]) -> Vec<RawResponse> {
-    let mut client = peer.connect();
-    client.set_read_timeout(std::time::Duration::from_millis(700)).unwrap();
-    // A server that has seen enough may close before everything is sent.
-    let _ = client.send(bytes);
-    let mut answers = Vec::new();
-    while answers.len() < 10 {
-        match client.receive("GET") {
-            Ok(response) => answers.push(response),
-            Err(error) => {
-                assert_ne!(error.kind(), io::ErrorKind::InvalidData, "{error} after {answers:?}");
-                break;
-            }
-        }
-    }
-    answers
-}
-
-fn statuses(answers: &[RawResponse]) -> String {
-    answers.iter().map(|answer| answer.status.to_string()).collect::<Vec<_>>().join(" ")
-}
 
 #[test]
 fn documents_cannot_be_bombs() {
@@ -126,7 +102,7 @@ fn heads_are_bounded_and_framed_in_one_way() {
         ("no host, HTTP/1.0", "GET / HTTP/1.0\r\n\r\n".to_owned(), "403"),
         ("hosts", "GET / HTTP/1.1\r\nHost: H\r\nHost: other\r\nConnection: close\r\n\r\n".to_owned(), "400"),
     ] {
-        let answered = statuses(&answers(&peer, request.replace("Host: H\r\n", &format!("Host: {host}\r\n")).as_bytes()));
+        let answered = statuses(&peer.answers(request.replace("Host: H\r\n", &format!("Host: {host}\r\n")).as_bytes()));
         let fits = expected.split('|').any(|expected| expected == answered);
         table.check(name, &answered, if fits { &answered } else { expected });
         peer.assert_well(name);
@@ -141,12 +117,12 @@ fn heads_are_bounded_and_framed_in_one_way() {
     ] {
         let asked = post(&format!("/{bucket}?delete"), "").unframed().payload("UNSIGNED-PAYLOAD").with("content-md5", content_md5(b""));
         let head = asked.with_unsigned("Transfer-Encoding", "chunked").head_bytes(&host);
-        let answered = answers(&peer, &[head, chunks.as_bytes().to_vec(), smuggled.as_bytes().to_vec()].concat());
+        let answered = peer.answers(&[head, chunks.as_bytes().to_vec(), smuggled.as_bytes().to_vec()].concat());
         table.check(name, &statuses(&answered), "400");
         peer.assert_well(name);
     }
     let bare = format!("GET /{bucket} HTTP/1.1\nHost: {host}\nConnection: close\n\n");
-    let answered = answers(&peer, bare.as_bytes());
+    let answered = peer.answers(bare.as_bytes());
     assert!(["400", "403"].contains(&statuses(&answered).as_str()), "bare line feeds: {answered:?}");
     table.finish(&peer.ask(&get("/").anonymous()), "200");
 }
@@ -205,7 +181,7 @@ fn paths_are_keys_and_nothing_else() {
     let raw = |target: &[u8]| {
         let head =
             [b"GET ".to_vec(), target.to_vec(), format!(" HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").into_bytes()].concat();
-        statuses(&answers(&peer, &head))
+        statuses(&peer.answers(&head))
     };
     // Raw bytes are refused by the HTTP layer or the dialect; never are they something else.
     for (name, target, allowed) in [

@@ -58,8 +58,15 @@ pub(super) fn permissions(operation: &Operation) -> Vec<Permission<'_>> {
         Operation::ListBuckets(_) => one("s3:ListAllMyBuckets", "oss:ListBuckets", Target::Service),
         Operation::CreateBucket(create) => {
             let mut permissions = one("s3:CreateBucket", "oss:PutBucket", Target::NewBucket(&create.bucket));
-            if create.acl != Acl::Private {
-                permissions.extend(one("s3:PutBucketAcl", "oss:PutBucketAcl", Target::NewBucket(&create.bucket)));
+            match create.acl {
+                // If it is there, it is its list that would change, about which the bucket's policy has a say.
+                Some(_) if create.may_be_own => {
+                    permissions.extend(one("s3:PutBucketAcl", "oss:PutBucketAcl", Target::Bucket(&create.bucket)));
+                }
+                Some(Acl::PublicRead | Acl::PublicReadWrite) => {
+                    permissions.extend(one("s3:PutBucketAcl", "oss:PutBucketAcl", Target::NewBucket(&create.bucket)));
+                }
+                Some(Acl::Private) | None => {}
             }
             permissions
         }

@@ -82,8 +82,11 @@ const OSS_KEYS: [(&str, &str); 7] = [
     ("oss:delimiter", "s3:delimiter"),
 ];
 
-/// The headers whose values are condition keys, with the key's name as the context holds it.
-pub const CONTEXT_HEADERS: [(&str, &str); 7] = [
+/// Headers whose values are condition keys, each with the key's name as the context holds it.
+pub type ContextHeaders = &'static [(&'static str, &'static str)];
+
+/// The headers that say in the S3 dialect what conditions ask about.
+pub const CONTEXT_HEADERS: ContextHeaders = &[
     ("user-agent", "aws:useragent"),
     ("referer", "aws:referer"),
     ("x-amz-acl", "s3:x-amz-acl"),
@@ -92,6 +95,22 @@ pub const CONTEXT_HEADERS: [(&str, &str); 7] = [
     ("x-amz-copy-source", "s3:x-amz-copy-source"),
     ("x-amz-server-side-encryption", "s3:x-amz-server-side-encryption"),
 ];
+
+/// The headers that say the same of an object in the OSS dialect. `x-amz-*` headers say nothing there: neither are they
+/// signed, nor does anybody act on them.
+pub const OSS_OBJECT_CONTEXT_HEADERS: ContextHeaders = &[
+    ("user-agent", "aws:useragent"),
+    ("referer", "aws:referer"),
+    ("x-oss-object-acl", "s3:x-amz-acl"),
+    ("x-oss-storage-class", "s3:x-amz-storage-class"),
+    ("x-oss-metadata-directive", "s3:x-amz-metadata-directive"),
+    ("x-oss-copy-source", "s3:x-amz-copy-source"),
+    ("x-oss-server-side-encryption", "s3:x-amz-server-side-encryption"),
+];
+
+/// And of a bucket.
+pub const OSS_BUCKET_CONTEXT_HEADERS: ContextHeaders =
+    &[("user-agent", "aws:useragent"), ("referer", "aws:referer"), ("x-oss-acl", "s3:x-amz-acl")];
 
 impl Condition {
     /// Reads `{ operator: { key: value or [values] } }`; all of the conditions must hold.

@@ -19,7 +19,7 @@ mod known;
 mod pattern;
 
 pub use action::copy_source;
-pub use condition::CONTEXT_HEADERS;
+pub use condition::{CONTEXT_HEADERS, ContextHeaders, OSS_BUCKET_CONTEXT_HEADERS, OSS_OBJECT_CONTEXT_HEADERS};
 
 use self::{
     action::{Listing, Permission, Target, is_opened, permissions},
@@ -44,7 +44,8 @@ pub struct Grounds<'a> {
     /// bucket, and for `DeleteObjects`, the bucket's. `None` when there is none: nothing is open to everybody.
     pub acl: Option<Acl>,
     /// Values for conditions such as `aws:SourceIp`, by lower-case key: `aws:sourceip`, `aws:securetransport` (true or
-    /// false), `aws:currenttime` (ISO 8601) and the headers of [`CONTEXT_HEADERS`].
+    /// false), `aws:currenttime` (ISO 8601) and what the dialect's headers say, such as
+    /// those of [`CONTEXT_HEADERS`].
     pub context: &'a [(&'a str, String)],
 }
 

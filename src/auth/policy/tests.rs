@@ -103,7 +103,8 @@ fn a_bucket_that_is_not_there_is_no_secret_to_signed_callers() {
             operation,
         )
     };
-    let create = Operation::CreateBucket(CreateBucket { acl: Acl::Private, storage_class: None, bucket: bucket(), location: None });
+    let create =
+        Operation::CreateBucket(CreateBucket { acl: None, may_be_own: false, storage_class: None, bucket: bucket(), location: None });
     let listing = Operation::ListBuckets(ListBuckets { prefix: String::new(), after: None, count_max: 1 });
     for operation in [&create, &listing, &delete("k")] {
         assert!(decide(&key_of("bob"), None, operation), "{operation:?}");
@@ -115,7 +116,8 @@ fn a_bucket_that_is_not_there_is_no_secret_to_signed_callers() {
 
 #[test]
 fn creating_a_bucket_that_is_somebody_elses_is_no_matter_of_permission() {
-    let create = Operation::CreateBucket(CreateBucket { acl: Acl::Private, storage_class: None, bucket: bucket(), location: None });
+    let create =
+        Operation::CreateBucket(CreateBucket { acl: None, may_be_own: false, storage_class: None, bucket: bucket(), location: None });
     assert!(decide(&key_of("bob"), None, Some(BUCKET_DENY), &create));
 }
 
@@ -324,13 +326,17 @@ fn opening_something_to_everybody_needs_a_permission_of_its_own() {
         put.attributes.acl = acl;
         Operation::PutObject(put)
     };
-    let create = |acl| Operation::CreateBucket(CreateBucket { acl, storage_class: None, bucket: bucket(), location: None });
+    let create = |acl, may_be_own| {
+        Operation::CreateBucket(CreateBucket { acl: Some(acl), storage_class: None, bucket: bucket(), location: None, may_be_own })
+    };
     for (operation, expected) in [
         (put_as(None), true),
         (put_as(Some(Acl::Private)), true),
         (put_as(Some(Acl::PublicRead)), false),
-        (create(Acl::Private), true),
-        (create(Acl::PublicRead), false),
+        (create(Acl::Private, false), true),
+        (create(Acl::PublicRead, false), false),
+        // Its list could be another one by now.
+        (create(Acl::Private, true), false),
     ] {
         assert_eq!(decide(&alice, Some(put_only), None, &operation), expected, "{operation:?}");
         assert!(decide(&alice, Some(ALLOW_ALL), None, &operation));

@@ -3,11 +3,8 @@
 //! Clients act on two of them: at `RequestTimeTooSkewed`, and at `InvalidArgument` with exactly the message of a wrong
 //! signing date, they set their clocks by `ServerTime` or the Date header and try again.
 
-use super::error::ErrorReply;
-use crate::{
-    auth::{AuthError, CLOCK_SKEW_MAX_MS},
-    dialect::date::iso8601,
-};
+use super::{error::ErrorReply, response::iso8601};
+use crate::auth::{AuthError, CLOCK_SKEW_MAX_MS};
 use http::StatusCode;
 
 /// The error for a signature that is not accepted. Messages without a source are ours: OSS publishes only the codes.
@@ -112,7 +109,8 @@ mod tests {
 
     #[test]
     fn each_auth_error_has_its_status_code_and_elements() {
-        let time = Timestamp::from_secs(1_768_465_800);
+        // Clients read no milliseconds.
+        let time = Timestamp::from_millis(1_768_465_800_123);
         let skewed = AuthError::ClockSkewed { request_time: "Thu".into(), requested: time, server_time: time.plus_millis(1000) };
         let mismatch = AuthError::SignatureMismatch {
             access_key: "AK".into(),

@@ -3,20 +3,20 @@
 
 use super::{
     error::{ErrorReply, invalid_argument, malformed_xml, missing_argument, not_implemented_here},
-    headers::shown_storage_class,
     owner,
     response::{self, ReplyContext, iso8601, set},
     service::{endpoint, location},
 };
 use crate::{
-    dialect::xml::{Element, Writer},
+    dialect::{
+        storage_class,
+        xml::{Element, Writer},
+    },
     model::{Account, Acl, Bucket, BucketInfo, BucketStat, CreateBucket, RefererConfiguration},
 };
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header};
 
-/// Storage classes that are kept and shown as a label.
-const STORAGE_CLASSES: [&str; 4] = ["IA", "Archive", "ColdArchive", "DeepColdArchive"];
 /// Longest location constraint, in bytes.
 const LOCATION_SIZE_MAX: usize = 64;
 /// Most patterns in each list of referers.
@@ -27,8 +27,8 @@ const REFERER_COUNT_MAX: usize = 1000;
 /// # Errors
 /// `InvalidArgument`, `MalformedXML`, `NotImplemented` for what else a configuration can say.
 pub(super) fn decode_create(bucket: Bucket, headers: &HeaderMap, document: &[u8]) -> Result<CreateBucket, ErrorReply> {
-    let acl = acl_header(headers)?.unwrap_or_default();
-    let mut create = CreateBucket { bucket, location: None, acl, storage_class: None };
+    let acl = acl_header(headers)?;
+    let mut create = CreateBucket { bucket, location: None, acl, storage_class: None, may_be_own: true };
     if document.is_empty() {
         return Ok(create);
     }
@@ -62,7 +62,7 @@ fn parse_location(text: &str) -> Result<Option<String>, ErrorReply> {
 fn parse_storage_class(text: &str) -> Result<Option<String>, ErrorReply> {
     match text {
         "" | "Standard" => Ok(None),
-        class if STORAGE_CLASSES.contains(&class) => Ok(Some(class.to_owned())),
+        class if storage_class::of_oss(class) => Ok(Some(class.to_owned())),
         other => Err(invalid_argument("No such bucket storage class exists.", "StorageClass", other)),
     }
 }
@@ -89,7 +89,7 @@ pub(super) fn encode_info(info: &BucketInfo, context: &ReplyContext<'_>) -> Resp
             w.leaf("Location", location(info, context));
             w.leaf("Name", &info.bucket);
             w.leaf("ResourceGroupId", "");
-            w.leaf("StorageClass", shown_storage_class(info.storage_class.as_deref()));
+            w.leaf("StorageClass", storage_class::in_oss(info.storage_class.as_deref()));
             w.leaf("TransferAcceleration", "Disabled");
             w.leaf("BlockPublicAccess", false);
             owner::write(w, &info.owner);
@@ -282,9 +282,9 @@ mod tests {
 
     #[test]
     fn a_new_bucket_has_the_list_class_and_place_that_were_asked_for() {
-        let plain = CreateBucket { bucket: bucket(), location: None, acl: Acl::Private, storage_class: None };
+        let plain = CreateBucket { bucket: bucket(), location: None, acl: None, storage_class: None, may_be_own: true };
         assert_eq!(create(None, ""), Ok(plain.clone()));
-        assert_eq!(create(Some("public-read"), ""), Ok(CreateBucket { acl: Acl::PublicRead, ..plain.clone() }));
+        assert_eq!(create(Some("public-read"), ""), Ok(CreateBucket { acl: Some(Acl::PublicRead), ..plain.clone() }));
         let root = |content: &str| format!("<CreateBucketConfiguration>{content}</CreateBucketConfiguration>");
         let both = root("<StorageClass>IA</StorageClass><DataRedundancyType>LRS</DataRedundancyType>");
         assert_eq!(create(None, &both), Ok(CreateBucket { storage_class: Some("IA".to_owned()), ..plain.clone() }));

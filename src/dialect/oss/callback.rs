@@ -27,18 +27,20 @@ const EC_FAILED: &str = "0007-00000203";
 /// # Errors
 /// `InvalidArgument` in OSS's words for everything that is wrong with them.
 pub(super) fn parse(headers: &HeaderMap, query: &Query) -> Result<Option<Callback>, ErrorReply> {
-    // A plus that a client forgot to encode is a space by now, which base64 has not.
-    let parameter = |name| query.first(name).map(|text| text.replace(' ', "+"));
-    let (in_header, in_query) = (headers::text(headers, "x-oss-callback"), parameter("callback"));
-    let (callback, variables) = match (in_header, in_query) {
-        (None, None) => return Ok(None),
-        (Some(callback), None) => (callback, headers::text(headers, "x-oss-callback-var")),
-        (None, Some(callback)) => (callback, parameter("callback-var")),
-        (Some(_), Some(callback)) => {
-            let message = "Either the callback query string parameter or the x-oss-callback header should be specified, not both.";
-            return Err(error::invalid_argument(message, "callback", callback).ec(EC_GIVEN_TWICE));
+    let given = |header: &str, parameter: &'static str| {
+        // A plus that a client forgot to encode is a space by now, which base64 has not.
+        match (headers::text(headers, header), query.first(parameter).map(|text| text.replace(' ', "+"))) {
+            (Some(_), Some(text)) => {
+                let message =
+                    format!("Either the {parameter} query string parameter or the {header} header should be specified, not both.");
+                Err(error::invalid_argument(message, parameter, text).ec(EC_GIVEN_TWICE))
+            }
+            (in_header, in_query) => Ok(in_header.or(in_query)),
         }
     };
+    let callback = given("x-oss-callback", "callback")?;
+    let variables = given("x-oss-callback-var", "callback-var")?;
+    let Some(callback) = callback else { return Ok(None) };
     let variables = variables.map_or(Ok(Vec::new()), |text| parse_variables(&text))?;
     parse_configuration(&callback, variables).map(Some)
 }
@@ -54,7 +56,7 @@ pub(super) fn parse_fields(fields: &[(String, String)]) -> Result<Option<Callbac
 }
 
 fn parse_configuration(text: &str, variables: Vec<(String, String)>) -> Result<Callback, ErrorReply> {
-    let object = decode(text)?;
+    let object = decode(text, &OF_CALLBACK)?;
     let string = |name: &str| match object.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.as_str())),
@@ -86,12 +88,18 @@ fn parse_body_type(text: Option<&str>) -> Result<CallbackBodyType, ErrorReply> {
 }
 
 fn parse_urls(text: &str) -> Result<Vec<String>, ErrorReply> {
-    let urls: Vec<String> = text.split(';').map(str::trim).filter(|url| !url.is_empty()).map(str::to_owned).collect();
+    let urls: Vec<String> = text.split(';').map(str::trim).filter(|url| !url.is_empty()).map(with_scheme).collect();
     if urls.len() > URL_COUNT_MAX {
         return Err(invalid("The number of callback url exceed max value."));
     }
     let is_legal = !urls.is_empty() && urls.iter().all(|url| is_url(url));
     if is_legal { Ok(urls) } else { Err(invalid("The callback url configuration is invalid.")) }
+}
+
+/// OSS's own examples leave out the scheme.
+fn with_scheme(url: &str) -> String {
+    let before_query = url.split('?').next().unwrap_or(url);
+    if before_query.contains("://") { url.to_owned() } else { format!("http://{url}") }
 }
 
 /// An http(s) URL of a host that is no IPv6 address, in characters that need no encoding, without credentials and fragment.
@@ -113,7 +121,7 @@ fn is_host(text: &str) -> bool {
 
 /// Names begin with `x:`; values that are no text are their JSON.
 fn parse_variables(text: &str) -> Result<Vec<(String, String)>, ErrorReply> {
-    let variables = decode(text)?.into_iter().map(|(name, value)| {
+    let variables = decode(text, &OF_VARIABLES)?.into_iter().map(|(name, value)| {
         if !name.starts_with("x:") {
             return Err(invalid("The callback variables must begin with x:."));
         }
@@ -127,14 +135,33 @@ fn parse_variables(text: &str) -> Result<Vec<(String, String)>, ErrorReply> {
     variables.collect()
 }
 
+/// What is said of an object that is none.
+struct Words {
+    too_long: &'static str,
+    not_base64: &'static str,
+    not_json: &'static str,
+}
+
+const OF_CALLBACK: Words = Words {
+    too_long: "The length of callback exceed max value.",
+    not_base64: "The callback configuration is not base64 encoded.",
+    not_json: "The callback configuration is not json format.",
+};
+/// The misspelling is the service's own.
+const OF_VARIABLES: Words = Words {
+    too_long: "The length of callback var exceed max value.",
+    not_base64: "The callback var is not base64 encoded.",
+    not_json: "The callback var is not expecten json.",
+};
+
 /// A JSON object in base64.
-fn decode(text: &str) -> Result<Map<String, Value>, ErrorReply> {
+fn decode(text: &str, words: &Words) -> Result<Map<String, Value>, ErrorReply> {
     let text = text.trim();
     if text.len() > SIZE_MAX {
-        return Err(invalid("The length of callback exceed max value."));
+        return Err(invalid(words.too_long));
     }
-    let json = STANDARD.decode(text).map_err(|_| invalid("The callback configuration is not base64 encoded."))?;
-    serde_json::from_slice(&json).map_err(|_| invalid("The callback configuration is not json format."))
+    let json = STANDARD.decode(text).map_err(|_| invalid(words.not_base64))?;
+    serde_json::from_slice(&json).map_err(|_| invalid(words.not_json))
 }
 
 fn invalid(message: &'static str) -> ErrorReply {

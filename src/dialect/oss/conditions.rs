@@ -2,21 +2,16 @@
 
 use super::{error, headers};
 use crate::{
-    dialect::{date, error::ErrorReply},
-    model::{ETag, ETagCondition, ReadConditions, Timestamp, WriteConditions},
+    dialect::{
+        conditions::{self, Names},
+        error::ErrorReply,
+    },
+    model::{ReadConditions, Timestamp, WriteConditions},
 };
 use http::HeaderMap;
 
-/// The names under which read conditions come.
-struct Names {
-    matches: &'static str,
-    none_match: &'static str,
-    modified: &'static str,
-    unmodified: &'static str,
-}
+pub(super) use crate::dialect::conditions::of_read;
 
-const OF_OBJECT: Names =
-    Names { matches: "if-match", none_match: "if-none-match", modified: "if-modified-since", unmodified: "if-unmodified-since" };
 const OF_SOURCE: Names = Names {
     matches: "x-oss-copy-source-if-match",
     none_match: "x-oss-copy-source-if-none-match",
@@ -24,24 +19,9 @@ const OF_SOURCE: Names = Names {
     unmodified: "x-oss-copy-source-if-unmodified-since",
 };
 
-/// Conditions of GET and HEAD.
-pub(super) fn of_read(headers: &HeaderMap, now: Timestamp) -> ReadConditions {
-    read(headers, &OF_OBJECT, now)
-}
-
 /// Conditions on the source of a copy.
 pub(super) fn of_source(headers: &HeaderMap, now: Timestamp) -> ReadConditions {
-    read(headers, &OF_SOURCE, now)
-}
-
-fn read(headers: &HeaderMap, names: &Names, now: Timestamp) -> ReadConditions {
-    let date = |name| headers::text(headers, name).and_then(|text| date::parse_http_date(&text));
-    ReadConditions {
-        if_match: headers::text(headers, names.matches).map(|text| listed(&text)),
-        if_none_match: headers::text(headers, names.none_match).map(|text| listed(&text)),
-        if_modified_since: date(names.modified).filter(|&since| since <= now),
-        if_unmodified_since: date(names.unmodified),
-    }
+    conditions::read(headers, &OF_SOURCE, now)
 }
 
 /// `x-oss-forbid-overwrite`.
@@ -94,13 +74,4 @@ fn refuse_unless(headers: &HeaderMap, is_harmless: impl Fn(&str) -> bool) -> Res
         }
     }
     Ok(())
-}
-
-/// `*`, or ETags between commas, quoted or not, weak or not.
-fn listed(text: &str) -> ETagCondition {
-    if text.trim() == "*" {
-        return ETagCondition::Any;
-    }
-    let etags = text.split(',').map(str::trim).filter_map(|each| ETag::parse(each.strip_prefix("W/").unwrap_or(each)));
-    ETagCondition::OneOf(etags.collect())
 }

@@ -3,25 +3,23 @@
 use super::{
     error::{ErrorReply, invalid_argument, malformed_xml},
     headers,
-    response::{self, ReplyContext, set},
+    response::{self, ReplyContext},
 };
 use crate::{
     dialect::{
         address::Address,
+        cross_origin::{self, Credentials, METHODS, requested_headers},
         xml::{Element, Writer},
     },
     model::{CorsConfiguration, CorsRule},
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderName, Response, StatusCode, request::Parts};
 
 /// Most rules of a configuration.
 const RULE_COUNT_MAX: usize = 20;
 /// Longest time a browser may keep an answer, in seconds.
 const MAX_AGE_SECS_MAX: u32 = 999_999_999;
-/// The methods a rule may allow and a preflight may ask for.
-const METHODS: [&str; 5] = ["GET", "PUT", "POST", "DELETE", "HEAD"];
-const VARY: &str = "Origin, Access-Control-Request-Headers, Access-Control-Request-Method";
 /// OSS's own words, slips of the pen included: some clients compare them.
 const NOT_ALLOWED: &str = "CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, \
                            request method / Access-Control-Request-Method or Access-Control-Requet-Headers are not whitelisted \
@@ -53,43 +51,13 @@ pub fn preflight(
             .with("ResourceType", if address.key.is_some() { "OBJECT" } else { "BUCKET" })
     })?;
     let mut response = response::empty(StatusCode::OK, context);
-    add_rule(response.headers_mut(), rule, &origin, &requested);
+    cross_origin::add_rule(response.headers_mut(), rule, &origin, &requested, Credentials::NotSaid);
     Ok(response)
 }
 
-/// Adds what the bucket's rules say about an actual request to its response, errors included. Without
-/// an Origin, or when no rule matches, the response stays as it is but for Vary, which keeps caches
-/// from giving one origin's answer to another.
+/// Adds what the bucket's rules say about an actual request to its response, errors included.
 pub fn add_headers(configuration: &CorsConfiguration, parts: &Parts, headers: &mut HeaderMap) {
-    let origin = headers::text(&parts.headers, "origin");
-    let rule = origin.as_deref().and_then(|origin| configuration.matching(origin, parts.method.as_str(), &[]));
-    match (rule, origin) {
-        (Some(rule), Some(origin)) => add_rule(headers, rule, &origin, &[]),
-        (None, _) | (_, None) => {
-            headers.append(header::VARY, HeaderValue::from_static(VARY));
-        }
-    }
-}
-
-fn add_rule(headers: &mut HeaderMap, rule: &CorsRule, origin: &str, requested: &[String]) {
-    set(headers, header::ACCESS_CONTROL_ALLOW_ORIGIN, if rule.allows_any_origin(origin) { "*" } else { origin });
-    set(headers, header::ACCESS_CONTROL_ALLOW_METHODS, rule.allowed_methods.join(", "));
-    if !requested.is_empty() {
-        set(headers, header::ACCESS_CONTROL_ALLOW_HEADERS, requested.join(", "));
-    }
-    if !rule.expose_headers.is_empty() {
-        set(headers, header::ACCESS_CONTROL_EXPOSE_HEADERS, rule.expose_headers.join(", "));
-    }
-    if let Some(secs) = rule.max_age_secs {
-        headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from(secs));
-    }
-    headers.append(header::VARY, HeaderValue::from_static(VARY));
-}
-
-/// The headers a preflight asks for, lower-case.
-fn requested_headers(headers: &HeaderMap) -> Vec<String> {
-    let text = headers::text(headers, "access-control-request-headers").unwrap_or_default();
-    text.split(',').map(|name| name.trim().to_ascii_lowercase()).filter(|name| !name.is_empty()).collect()
+    cross_origin::add_headers(configuration, parts, headers, Credentials::NotSaid);
 }
 
 /// Reads a `<CORSConfiguration>` document.
@@ -180,7 +148,7 @@ pub(super) fn document(configuration: &CorsConfiguration) -> String {
 #[cfg(test)]
 mod tests {
     use super::{super::response::fixture::*, *};
-    use crate::dialect::oss::error::refusal;
+    use crate::dialect::{cross_origin::VARY, oss::error::refusal};
 
     fn browser_rules() -> CorsConfiguration {
         let methods = ["GET", "PUT", "POST", "DELETE", "HEAD"];

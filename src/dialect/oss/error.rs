@@ -128,7 +128,6 @@ pub fn encode_error(rejection: &Rejection, parts: &Parts, address: Option<&Addre
         Rejection::Failure(failure) => match failure::answer(failure) {
             Answer::Error(reply) => refusal(&reply, &parts.method, context),
             Answer::Success(document) => response::document(StatusCode::OK, document, context),
-            Answer::Created(bucket) => super::bucket::encode_create(bucket, context),
             Answer::NotModified(etag, last_modified) => {
                 let mut response = response::empty(StatusCode::NOT_MODIFIED, context);
                 response::set_etag(response.headers_mut(), etag);

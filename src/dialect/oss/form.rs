@@ -13,14 +13,17 @@ use super::{
     unsupported,
 };
 use crate::{
-    dialect::{Decoded, error::ErrorReply, percent, xml::Writer},
+    dialect::{
+        Decoded,
+        error::ErrorReply,
+        form_answer::{self, Answer},
+        xml::Writer,
+    },
     model::{ETag, ObjectRef, Operation, PutObject},
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Uri, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, request::Parts};
 
-/// What a form field is replaced with by the file's name.
-const FILENAME_VARIABLE: &str = "${filename}";
 /// Fields that are headers of the object, and `x-oss-content-type`, which forms have for those that cannot send Content-Type.
 const HEADERS: &[&str] =
     &["cache-control", "content-type", "content-disposition", "content-encoding", "content-language", "content-md5", "expires"];
@@ -35,14 +38,6 @@ pub struct FormReply {
     answer: Answer,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Answer {
-    /// success_action_redirect.
-    Redirect(String),
-    /// success_action_status.
-    Status(StatusCode),
-}
-
 /// Decodes a form. `fields` are all fields before the file, in order; `file_name` is the file part's.
 /// The size is not known before the end: the server bounds it by the policy's content-length-range.
 ///
@@ -54,8 +49,7 @@ pub fn decode(route: &Route, parts: &Parts, fields: &[(String, String)], file_na
     };
     let field = |name: &str| fields.iter().find(|(each, _)| each.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
     let key = field("key").filter(|key| !key.is_empty()).ok_or_else(|| missing_field("key"))?;
-    let key = key.replace(FILENAME_VARIABLE, base_name(file_name.unwrap_or_default()));
-    let object = ObjectRef { bucket: bucket.clone(), key: route::object_key(&key)? };
+    let object = ObjectRef { bucket: bucket.clone(), key: route::object_key(&form_answer::key(key, file_name))? };
     let headers = as_headers(fields)?;
     unsupported::refuse_fields(&headers)?;
     let put = PutObject {
@@ -68,15 +62,10 @@ pub fn decode(route: &Route, parts: &Parts, fields: &[(String, String)], file_na
     let reply = FormReply {
         location: object::location(parts, &put.object, route.virtual_hosted),
         object: put.object.clone(),
-        answer: answer(field),
+        answer: Answer::new(field("success_action_redirect"), field("success_action_status")),
     };
     let traffic_limit = field("x-oss-traffic-limit").map(headers::parse_traffic_limit).transpose()?;
     Ok(Decoded { operation: Operation::PutObject(put), wire: Box::new(Wire::Form(Box::new(reply))), traffic_limit })
-}
-
-/// The last segment of what a browser calls the file.
-fn base_name(file_name: &str) -> &str {
-    file_name.rsplit(['/', '\\']).next().unwrap_or(file_name)
 }
 
 /// The fields that PutObject knows as headers; of repeated ones the first counts. Fields that cannot be headers are not among
@@ -98,26 +87,12 @@ fn as_headers(fields: &[(String, String)]) -> Result<HeaderMap, ErrorReply> {
     Ok(headers)
 }
 
-/// A redirect that is no URL is as good as none, and a status other than 200 or 201 is 204.
-fn answer<'a>(field: impl Fn(&str) -> Option<&'a str>) -> Answer {
-    let redirect = field("success_action_redirect").filter(|target| {
-        let uri = target.parse::<Uri>().ok();
-        uri.is_some_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some())
-    });
-    match (redirect, field("success_action_status")) {
-        (Some(target), _) => Answer::Redirect(target.to_owned()),
-        (None, Some("200")) => Answer::Status(StatusCode::OK),
-        (None, Some("201")) => Answer::Status(StatusCode::CREATED),
-        (None, _) => Answer::Status(StatusCode::NO_CONTENT),
-    }
-}
-
 /// Encodes a form's answer.
 pub(super) fn encode(reply: &FormReply, etag: &ETag, crc64_ecma: u64, context: &ReplyContext<'_>) -> Response<Bytes> {
     let mut response = match &reply.answer {
         Answer::Redirect(target) => {
             let mut response = response::empty(StatusCode::SEE_OTHER, context);
-            set(response.headers_mut(), header::LOCATION, redirect_target(target, &reply.object, etag));
+            set(response.headers_mut(), header::LOCATION, form_answer::redirect_target(target, &reply.object, etag, quoted));
             response
         }
         Answer::Status(status) if *status == StatusCode::CREATED => {
@@ -133,14 +108,6 @@ pub(super) fn encode(reply: &FormReply, etag: &ETag, crc64_ecma: u64, context: &
     };
     object::set_stored(response.headers_mut(), etag, crc64_ecma);
     response
-}
-
-/// The client's URL with bucket, key and ETag added to its query.
-fn redirect_target(target: &str, object: &ObjectRef, etag: &ETag) -> String {
-    let target = target.split('#').next().unwrap_or(target);
-    let separator = if target.contains('?') { '&' } else { '?' };
-    let key = percent::encode(object.key.as_str());
-    format!("{target}{separator}bucket={}&key={key}&etag={}", object.bucket, percent::encode(&quoted(etag)))
 }
 
 /// A field that must be there is not.

@@ -2,34 +2,20 @@
 
 use super::{error, query::Query, tagging};
 use crate::{
-    dialect::error::ErrorReply,
+    dialect::{error::ErrorReply, storage_class, values},
     model::{Acl, Attributes, BodyClaims, SystemHeaders, UserMetadata},
 };
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use http::{HeaderMap, HeaderValue, header, request::Parts};
-use std::collections::BTreeMap;
+use http::{HeaderMap, header, request::Parts};
+
+pub(super) use crate::dialect::values::text;
 
 /// User metadata's limit: names without their prefix and values together. Bytes.
 const METADATA_SIZE_MAX: usize = 8 << 10;
 const METADATA_PREFIX: &str = "x-oss-meta-";
 
-/// Storage classes that are kept and returned as a label; of every one of them objects read at once.
-const STORAGE_CLASSES: [&str; 4] = ["IA", "Archive", "ColdArchive", "DeepColdArchive"];
-
 const TRAFFIC_LIMIT: &str = "x-oss-traffic-limit";
 /// What a traffic limit may be. Bits per second.
 const TRAFFIC_LIMITS: std::ops::RangeInclusive<u64> = 819_200..=838_860_800;
-
-/// A header as text, repeats joined with `,`. Bytes that are not UTF-8 are read as Latin-1.
-pub(super) fn text(headers: &HeaderMap, name: &str) -> Option<String> {
-    let joined = bytes(headers, name)?;
-    Some(String::from_utf8(joined).unwrap_or_else(|error| error.into_bytes().into_iter().map(char::from).collect()))
-}
-
-fn bytes(headers: &HeaderMap, name: &str) -> Option<Vec<u8>> {
-    let values: Vec<&[u8]> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
-    (!values.is_empty()).then(|| values.join(&b','))
-}
 
 /// Everything an object carries beside its bytes.
 ///
@@ -60,18 +46,10 @@ pub(super) fn system_headers(headers: &HeaderMap) -> SystemHeaders {
 /// # Errors
 /// `InvalidArgument` when there is more than 8 KB of them.
 pub(super) fn user_metadata(headers: &HeaderMap) -> Result<UserMetadata, ErrorReply> {
-    let mut metadata = BTreeMap::new();
-    for name in headers.keys() {
-        if let Some(short) = name.as_str().strip_prefix(METADATA_PREFIX) {
-            metadata.insert(short.to_owned(), bytes(headers, name.as_str()).unwrap_or_default());
-        }
-    }
-    let size: usize = metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
-    if size > METADATA_SIZE_MAX {
+    values::user_metadata(headers, METADATA_PREFIX, METADATA_SIZE_MAX).map_err(|size| {
         let message = "The total size of user metadata exceeds the maximum allowed size of 8192 bytes.";
-        return Err(error::invalid_argument(message, "x-oss-meta-*", size));
-    }
-    Ok(UserMetadata(metadata.into_iter().collect()))
+        error::invalid_argument(message, "x-oss-meta-*", size).ec("0011-00000002")
+    })
 }
 
 /// The storage class to keep; `None` for Standard.
@@ -82,17 +60,8 @@ pub(super) fn storage_class(headers: &HeaderMap) -> Result<Option<String>, Error
     match text(headers, "x-oss-storage-class") {
         None => Ok(None),
         Some(class) if class.is_empty() || class == "Standard" => Ok(None),
-        Some(class) if STORAGE_CLASSES.contains(&class.as_str()) => Ok(Some(class)),
+        Some(class) if storage_class::of_oss(&class) => Ok(Some(class)),
         Some(class) => Err(error::invalid_argument("The storage class you specified is invalid.", "x-oss-storage-class", class)),
-    }
-}
-
-/// A storage class as OSS names it. Those of S3 that OSS has no name for are shown as the class they read like.
-pub(super) fn shown_storage_class(class: Option<&str>) -> &str {
-    match class {
-        None | Some("STANDARD" | "REDUCED_REDUNDANCY" | "INTELLIGENT_TIERING") => "Standard",
-        Some("STANDARD_IA" | "ONEZONE_IA" | "GLACIER_IR") => "IA",
-        Some(other) => other,
     }
 }
 
@@ -147,9 +116,7 @@ pub(super) fn content_length(headers: &HeaderMap) -> Result<Option<u64>, ErrorRe
 /// # Errors
 /// `InvalidDigest` unless it is the base64 of 16 bytes.
 pub(super) fn content_md5(headers: &HeaderMap) -> Result<Option<[u8; 16]>, ErrorReply> {
-    let Some(given) = text(headers, "content-md5") else { return Ok(None) };
-    let digest = STANDARD.decode(given.trim()).ok().and_then(|digest| digest.try_into().ok());
-    digest.map(Some).ok_or_else(|| error::invalid_digest(given))
+    values::content_md5(headers).map_err(error::invalid_digest)
 }
 
 fn crc64(headers: &HeaderMap) -> Result<Option<u64>, ErrorReply> {

@@ -45,6 +45,7 @@ use crate::{
     auth::{
         self, AuthError, Claim, Payload,
         form::{FormClaim, FormError},
+        policy::{ContextHeaders, OSS_BUCKET_CONTEXT_HEADERS, OSS_OBJECT_CONTEXT_HEADERS},
     },
     dialect::{
         self, BodyKind, Decoded, Dialect, FormDefect, ReplyContext,
@@ -85,6 +86,10 @@ impl Dialect for Oss {
         addresses(parts, hosts)
     }
 
+    fn context_headers(&self, of_object: bool) -> ContextHeaders {
+        if of_object { OSS_OBJECT_CONTEXT_HEADERS } else { OSS_BUCKET_CONTEXT_HEADERS }
+    }
+
     fn claim(&self, parts: &Parts) -> Result<Claim, AuthError> {
         auth::oss::claim(parts)
     }
@@ -103,6 +108,11 @@ impl Dialect for Oss {
             FormDefect::NoFile => form::not_one_file(),
             FormDefect::FieldsTooLarge => form::fields_too_large(),
         }
+    }
+
+    /// OSS has no code of its own for it: it is no document of its schema.
+    fn document_too_long(&self, size_max: usize) -> ErrorReply {
+        error::malformed_xml().with("MaxMessageLengthBytes", size_max)
     }
 
     fn route(&self, parts: &Parts, address: &Address) -> Result<Box<dyn dialect::Route>, ErrorReply> {

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     dialect::{
         error::ErrorReply,
+        storage_class,
         xml::{Element, Writer},
     },
     model::{
@@ -268,7 +269,7 @@ pub(super) fn encode_list_parts(reply: &PartsReply, listing: &PartListing, conte
         w.leaf("Bucket", &reply.object.bucket);
         w.leaf("Key", shown(reply.object.key.as_str(), reply.encodes_url));
         w.leaf("UploadId", reply.upload_id);
-        w.leaf("StorageClass", headers::shown_storage_class(listing.storage_class.as_deref()));
+        w.leaf("StorageClass", storage_class::in_oss(listing.storage_class.as_deref()));
         w.leaf("PartNumberMarker", reply.part_number_marker);
         w.leaf("NextPartNumberMarker", listing.parts.last().map_or(reply.part_number_marker, |part| u32::from(part.number.get())));
         w.leaf("MaxParts", reply.count_max);
@@ -344,7 +345,7 @@ pub(super) fn encode_list_uploads(reply: &UploadsReply, listing: &UploadListing,
             w.element("Upload", |w| {
                 w.leaf("Key", shown(upload.key.as_str()));
                 w.leaf("UploadId", upload.upload_id);
-                w.leaf("StorageClass", headers::shown_storage_class(upload.storage_class.as_deref()));
+                w.leaf("StorageClass", storage_class::in_oss(upload.storage_class.as_deref()));
                 w.leaf("Initiated", iso8601(upload.initiated));
             });
         }

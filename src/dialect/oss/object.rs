@@ -9,9 +9,10 @@ use super::{
 };
 use crate::{
     dialect::{
-        address::{authority, scheme},
+        address,
         error::ErrorReply,
         percent::{self, Plus},
+        storage_class,
     },
     model::{
         Acl, AppendObject, Caller, ETag, ObjectKey, ObjectRead, ObjectRef, ObjectType, PutObject, PutSymlink, ReadObject, Selected,
@@ -216,7 +217,7 @@ pub(super) fn encode_read(reply: &ReadReply, read: &ObjectRead, context: &ReplyC
 fn set_attributes(headers: &mut HeaderMap, read: &ObjectRead) {
     let system = &read.attributes.headers;
     let content_type = system.content_type.as_deref().unwrap_or(CONTENT_TYPE_DEFAULT);
-    let storage_class = headers::shown_storage_class(system.storage_class.as_deref());
+    let class = storage_class::in_oss(system.storage_class.as_deref());
     for (name, value) in [
         (header::CONTENT_TYPE, Some(content_type)),
         (header::CACHE_CONTROL, system.cache_control.as_deref()),
@@ -225,7 +226,7 @@ fn set_attributes(headers: &mut HeaderMap, read: &ObjectRead) {
         (header::CONTENT_LANGUAGE, system.content_language.as_deref()),
         (header::EXPIRES, system.expires.as_deref()),
         (HeaderName::from_static("x-oss-object-type"), Some(listing::object_type(read.object_type))),
-        (HeaderName::from_static("x-oss-storage-class"), Some(storage_class)),
+        (HeaderName::from_static("x-oss-storage-class"), Some(class)),
     ] {
         if let Some(value) = value {
             set(headers, name, value);
@@ -253,10 +254,7 @@ fn set_user_metadata(headers: &mut HeaderMap, metadata: &UserMetadata) {
     }
 }
 
-/// The object's URL as this client would write it.
+/// The object's URL as this client would write it. Behind a proxy that ends TLS the scheme is the one it reports.
 pub(super) fn location(parts: &Parts, object: &ObjectRef, virtual_hosted: bool) -> String {
-    let scheme = scheme(parts);
-    let authority = authority(parts);
-    let key = percent::encode(object.key.as_str());
-    if virtual_hosted { format!("{scheme}://{authority}/{key}") } else { format!("{scheme}://{authority}/{}/{key}", object.bucket) }
+    address::url(parts, &object.bucket, &percent::encode(object.key.as_str()), virtual_hosted)
 }

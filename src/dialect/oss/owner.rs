@@ -14,12 +14,7 @@ pub(super) fn id(account: &Account) -> String {
 
 /// Writes `<Owner>`.
 pub(super) fn write(w: &mut Writer, account: &Account) {
-    write_as(w, "Owner", account);
-}
-
-/// Writes `<Owner>` or `<Initiator>`.
-pub(super) fn write_as(w: &mut Writer, element: &'static str, account: &Account) {
-    w.element(element, |w| {
+    w.element("Owner", |w| {
         w.leaf("ID", id(account));
         w.leaf("DisplayName", &account.0);
     });

@@ -1,9 +1,6 @@
 //! The query string, decoded once, and the numbers in it.
 
-use crate::dialect::{
-    error::ErrorReply,
-    percent::{self, Plus},
-};
+use crate::dialect::{error::ErrorReply, percent};
 use http::request::Parts;
 use std::ops::RangeInclusive;
 
@@ -17,14 +14,8 @@ impl Query {
     /// # Errors
     /// `InvalidArgument` when it does not decode to UTF-8.
     pub(super) fn parse(parts: &Parts) -> Result<Self, ErrorReply> {
-        let query = parts.uri.query().unwrap_or_default();
         let undecodable = || ErrorReply::bad_request("InvalidArgument", "The query string must be URL encoded UTF-8.");
-        let decode = |text| percent::decode(text, Plus::Space).ok_or_else(undecodable);
-        let parameters = query.split('&').filter(|parameter| !parameter.is_empty()).map(|parameter| {
-            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-            Ok((decode(name)?, decode(value)?))
-        });
-        parameters.collect::<Result<_, _>>().map(Self)
+        percent::decode_pairs(parts.uri.query().unwrap_or_default()).map(Self).ok_or_else(undecodable)
     }
 
     /// The value; empty for a parameter without `=`.

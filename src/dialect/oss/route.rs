@@ -167,7 +167,10 @@ pub(super) fn bucket(name: &str) -> Result<Bucket, ErrorReply> {
 /// # Errors
 /// `InvalidObjectName`.
 pub(super) fn object_key(text: &str) -> Result<ObjectKey, ErrorReply> {
-    let key = ObjectKey::new(text).filter(|_| text.len() <= KEY_SIZE_MAX && !text.starts_with(['/', '\\']));
+    if text.len() > KEY_SIZE_MAX {
+        return Err(ErrorReply::bad_request("InvalidObjectName", "The Length of Object name must be less than 1024."));
+    }
+    let key = ObjectKey::new(text).filter(|_| !text.starts_with(['/', '\\']));
     key.ok_or_else(error::invalid_object_name)
 }
 
@@ -245,7 +248,7 @@ impl Route {
                 return Err(error::missing_content_length());
             }
             if claims.md5.is_none() {
-                return Err(error::missing_argument());
+                return Err(error::missing_argument().ec("0016-00000606"));
             }
         }
         Ok(claims)

@@ -2,13 +2,12 @@
 
 use super::{
     error::{self, ErrorReply},
-    headers::shown_storage_class,
     owner,
     query::{PAGE_SIZE_MAX, Query},
     response::{self, ReplyContext, iso8601},
 };
 use crate::{
-    dialect::xml::Writer,
+    dialect::{storage_class, xml::Writer},
     model::{Account, Bucket, BucketInfo, ListBuckets},
 };
 use bytes::Bytes;
@@ -73,7 +72,7 @@ fn write_bucket(w: &mut Writer, info: &BucketInfo, context: &ReplyContext<'_>) {
         w.leaf("Location", location(info, context));
         w.leaf("Name", &info.bucket);
         w.leaf("Region", region(info, context));
-        w.leaf("StorageClass", shown_storage_class(info.storage_class.as_deref()));
+        w.leaf("StorageClass", storage_class::in_oss(info.storage_class.as_deref()));
     });
 }
 

@@ -3,7 +3,7 @@
 use super::error::{ErrorReply, invalid_argument, malformed_xml};
 use crate::{
     dialect::{
-        percent::{self, Plus},
+        percent,
         xml::{Element, Writer},
     },
     model::Tags,
@@ -34,12 +34,7 @@ pub(super) fn parse_header(text: &str) -> Result<Tags, ErrorReply> {
             "The header 'x-oss-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.";
         invalid_argument(message, "x-oss-tagging", text)
     };
-    let decode = |part| percent::decode(part, Plus::Space).ok_or_else(malformed);
-    let pairs = text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
-        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        Ok((decode(key)?, decode(value)?))
-    });
-    let tags: Vec<(String, String)> = pairs.collect::<Result<_, ErrorReply>>()?;
+    let tags = percent::decode_pairs(text).ok_or_else(malformed)?;
     if tags.len() <= OBJECT_TAG_COUNT_MAX && repeated(&tags).is_some() {
         return Err(malformed());
     }

@@ -119,6 +119,7 @@ const HEADERS: &[&str] = &[
     "x-oss-access-point-name",
     "x-oss-copy-source-ssec-",
     "x-oss-object-worm-",
+    "x-oss-persistent-headers",
     "x-oss-process",
     "x-oss-async-process",
     "x-oss-server-side-data-encryption",

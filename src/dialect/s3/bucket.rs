@@ -20,9 +20,9 @@ const REGION_WITHOUT_CONSTRAINT: &str = "us-east-1";
 /// # Errors
 /// `MalformedXML`, `InvalidLocationConstraint`, `NotImplemented` for what else a configuration can say.
 pub(super) fn decode_create(bucket: Bucket, headers: &HeaderMap, document: &[u8]) -> Result<CreateBucket, ErrorReply> {
-    let acl = headers::canned_acl(headers).unwrap_or_default();
+    let acl = headers::canned_acl(headers);
     if document.is_empty() {
-        return Ok(CreateBucket { bucket, location: None, acl, storage_class: None });
+        return Ok(CreateBucket { bucket, location: None, acl, storage_class: None, may_be_own: false });
     }
     let root = Element::parse(document).map_err(|_| ErrorReply::malformed_xml())?;
     if root.name() != "CreateBucketConfiguration" {
@@ -37,7 +37,7 @@ pub(super) fn decode_create(bucket: Bucket, headers: &HeaderMap, document: &[u8]
         let message = "The specified location-constraint is not valid";
         return Err(ErrorReply::bad_request("InvalidLocationConstraint", message).with("LocationConstraint", text));
     }
-    Ok(CreateBucket { bucket, location: location.map(str::to_owned), acl, storage_class: None })
+    Ok(CreateBucket { bucket, location: location.map(str::to_owned), acl, storage_class: None, may_be_own: false })
 }
 
 /// CreateBucket's answer.

@@ -2,21 +2,13 @@
 
 use super::{error::ErrorReply, headers};
 use crate::{
-    dialect::date,
-    model::{ETag, ETagCondition, ReadConditions, Timestamp, WriteConditions},
+    dialect::conditions::{self, Names},
+    model::{ETagCondition, ReadConditions, Timestamp, WriteConditions},
 };
 use http::HeaderMap;
 
-/// The names under which read conditions come.
-struct Names {
-    matches: &'static str,
-    none_match: &'static str,
-    modified: &'static str,
-    unmodified: &'static str,
-}
+pub(super) use crate::dialect::conditions::{listed, of_read};
 
-const OF_OBJECT: Names =
-    Names { matches: "if-match", none_match: "if-none-match", modified: "if-modified-since", unmodified: "if-unmodified-since" };
 const OF_SOURCE: Names = Names {
     matches: "x-amz-copy-source-if-match",
     none_match: "x-amz-copy-source-if-none-match",
@@ -24,24 +16,9 @@ const OF_SOURCE: Names = Names {
     unmodified: "x-amz-copy-source-if-unmodified-since",
 };
 
-/// Conditions of GET and HEAD.
-pub(super) fn of_read(headers: &HeaderMap, now: Timestamp) -> ReadConditions {
-    read(headers, &OF_OBJECT, now)
-}
-
 /// Conditions on the source of a copy.
 pub(super) fn of_source(headers: &HeaderMap, now: Timestamp) -> ReadConditions {
-    read(headers, &OF_SOURCE, now)
-}
-
-fn read(headers: &HeaderMap, names: &Names, now: Timestamp) -> ReadConditions {
-    let date = |name| headers::text(headers, name).and_then(|text| date::parse_http_date(&text));
-    ReadConditions {
-        if_match: headers::text(headers, names.matches).map(|text| listed(&text)),
-        if_none_match: headers::text(headers, names.none_match).map(|text| listed(&text)),
-        if_modified_since: date(names.modified).filter(|&since| since <= now),
-        if_unmodified_since: date(names.unmodified),
-    }
+    conditions::read(headers, &OF_SOURCE, now)
 }
 
 /// Conditions of PutObject, CopyObject and CompleteMultipartUpload on what stands under the key.
@@ -82,13 +59,4 @@ fn refuse_dates(headers: &HeaderMap) -> Result<(), ErrorReply> {
         }
     }
     Ok(())
-}
-
-/// `*`, or ETags between commas, quoted or not, weak or not.
-pub(super) fn listed(text: &str) -> ETagCondition {
-    if text.trim() == "*" {
-        return ETagCondition::Any;
-    }
-    let etags = text.split(',').map(str::trim).filter_map(|each| ETag::parse(each.strip_prefix("W/").unwrap_or(each)));
-    ETagCondition::OneOf(etags.collect())
 }

@@ -2,32 +2,29 @@
 
 use super::{
     address::Address,
-    error::{ErrorReply, encode_error},
+    error::ErrorReply,
     headers,
-    response::{self, NAMESPACE, ReplyContext, set},
+    response::{self, NAMESPACE, ReplyContext},
 };
 use crate::{
     dialect::{
-        error::Rejection,
+        cross_origin::{self, Credentials, METHODS, requested_headers},
         xml::{Element, Writer},
     },
     model::{CorsConfiguration, CorsRule},
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderName, Response, StatusCode, request::Parts};
 
 /// Most rules of a configuration.
 const RULE_COUNT_MAX: usize = 100;
 /// Longest id of a rule, in characters.
 const ID_LENGTH_MAX: usize = 255;
-/// The methods a rule may allow and a preflight may ask for; S3 compares them with regard to case.
-const METHODS: [&str; 5] = ["GET", "PUT", "POST", "DELETE", "HEAD"];
-const VARY: &str = "Origin, Access-Control-Request-Headers, Access-Control-Request-Method";
 
 /// Answers an OPTIONS request. `configuration` is the bucket's, if it has one.
 ///
 /// # Errors
-/// 400 `BadRequest` for what is no preflight, 403 `AccessForbidden` when no rule allows it; encode them with [`encode_error`].
+/// 400 `BadRequest` for what is no preflight, 403 `AccessForbidden` when no rule allows it.
 pub fn preflight(
     configuration: Option<&CorsConfiguration>,
     parts: &Parts,
@@ -56,59 +53,13 @@ pub fn preflight(
         )
     })?;
     let mut response = response::empty(StatusCode::OK, context);
-    add_rule(response.headers_mut(), rule, &origin, &requested);
+    cross_origin::add_rule(response.headers_mut(), rule, &origin, &requested, Credentials::Allowed);
     Ok(response)
 }
 
-/// As [`preflight`], with the error encoded too.
-#[must_use]
-pub fn preflight_response(
-    configuration: Option<&CorsConfiguration>,
-    parts: &Parts,
-    address: &Address,
-    context: &ReplyContext<'_>,
-) -> Response<Bytes> {
-    preflight(configuration, parts, address, context)
-        .unwrap_or_else(|error| encode_error(&Rejection::Decode(error), parts, Some(address), context))
-}
-
-/// Adds what the bucket's rules say about an actual request to its response, errors included. Without
-/// an Origin, or when no rule matches, the response stays as it is but for Vary, which keeps caches
-/// from giving one origin's answer to another.
+/// Adds what the bucket's rules say about an actual request to its response, errors included.
 pub fn add_headers(configuration: &CorsConfiguration, parts: &Parts, headers: &mut HeaderMap) {
-    let origin = headers::text(&parts.headers, "origin");
-    let rule = origin.as_deref().and_then(|origin| configuration.matching(origin, parts.method.as_str(), &[]));
-    match (rule, origin) {
-        (Some(rule), Some(origin)) => add_rule(headers, rule, &origin, &[]),
-        (None, _) | (_, None) => {
-            headers.append(header::VARY, HeaderValue::from_static(VARY));
-        }
-    }
-}
-
-fn add_rule(headers: &mut HeaderMap, rule: &CorsRule, origin: &str, requested: &[String]) {
-    let any = rule.allows_any_origin(origin);
-    set(headers, header::ACCESS_CONTROL_ALLOW_ORIGIN, if any { "*" } else { origin });
-    set(headers, header::ACCESS_CONTROL_ALLOW_METHODS, rule.allowed_methods.join(", "));
-    if !requested.is_empty() {
-        set(headers, header::ACCESS_CONTROL_ALLOW_HEADERS, requested.join(", "));
-    }
-    if !rule.expose_headers.is_empty() {
-        set(headers, header::ACCESS_CONTROL_EXPOSE_HEADERS, rule.expose_headers.join(", "));
-    }
-    if let Some(secs) = rule.max_age_secs {
-        headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from(secs));
-    }
-    if !any {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-    }
-    headers.append(header::VARY, HeaderValue::from_static(VARY));
-}
-
-/// The headers a preflight asks for, lower-case.
-fn requested_headers(headers: &HeaderMap) -> Vec<String> {
-    let text = headers::text(headers, "access-control-request-headers").unwrap_or_default();
-    text.split(',').map(|name| name.trim().to_ascii_lowercase()).filter(|name| !name.is_empty()).collect()
+    cross_origin::add_headers(configuration, parts, headers, Credentials::Allowed);
 }
 
 /// Decodes a `<CORSConfiguration>` document.

@@ -19,7 +19,8 @@ pub(super) fn reply(failure: &Failure, range_requested: &str) -> ErrorReply {
     match failure {
         Failure::AccessDenied => access_denied("Access Denied"),
         Failure::NoSuchBucket(bucket) => not_found("NoSuchBucket", "The specified bucket does not exist").with("BucketName", bucket),
-        Failure::BucketAlreadyOwnedByYou(bucket) => {
+        // S3 has its buckets created anew or not at all, so what would be another one of them is not asked.
+        Failure::BucketAlreadyOwnedByYou(bucket) | Failure::BucketElsewhere(bucket) | Failure::BucketOfOtherClass(bucket) => {
             let message = "Your previous request to create the named bucket succeeded and you already own it.";
             conflict("BucketAlreadyOwnedByYou", message).with("BucketName", bucket)
         }

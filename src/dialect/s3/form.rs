@@ -15,14 +15,15 @@ use super::{
     unsupported,
 };
 use crate::{
-    dialect::{FormDefect, percent, xml::Writer},
+    dialect::{
+        FormDefect,
+        form_answer::{self, Answer},
+        xml::Writer,
+    },
     model::{ETag, ObjectChecksum, ObjectKey, ObjectRef, Operation, PutObject, Tags, WriteConditions},
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Uri, header, request::Parts};
-
-/// What a form field is replaced with by the file's name.
-const FILENAME_VARIABLE: &str = "${filename}";
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, request::Parts};
 
 /// How a form wants its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,14 +31,6 @@ pub struct FormReply {
     object: ObjectRef,
     location: String,
     answer: Answer,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Answer {
-    /// success_action_redirect.
-    Redirect(String),
-    /// success_action_status.
-    Status(StatusCode),
 }
 
 /// Decodes a form. `fields` are all fields before the file, in order; `file_name` is the file part's.
@@ -50,7 +43,7 @@ pub fn decode(route: &Route, parts: &Parts, fields: &[(String, String)], file_na
         return Err(ErrorReply::method_not_allowed(&parts.method, "OBJECT", "GET, HEAD, PUT, DELETE"));
     };
     let field = |name: &str| fields.iter().find(|(each, _)| each.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
-    let key = field("key").ok_or_else(|| missing_field("key"))?.replace(FILENAME_VARIABLE, base_name(file_name.unwrap_or_default()));
+    let key = form_answer::key(field("key").ok_or_else(|| missing_field("key"))?, file_name);
     let key = match (ObjectKey::new(key.as_str()), key.len()) {
         (Some(key), _) => key,
         (None, 0) => {
@@ -68,8 +61,12 @@ pub fn decode(route: &Route, parts: &Parts, fields: &[(String, String)], file_na
     if let Some(document) = field("tagging") {
         attributes.tags = if document.is_empty() { Tags::default() } else { tagging::parse_document(document.as_bytes(), Of::Object)? };
     }
-    let reply =
-        FormReply { location: object::location(parts, &object, route.virtual_hosted), object: object.clone(), answer: answer(field) };
+    let redirect = field("success_action_redirect").or_else(|| field("redirect"));
+    let reply = FormReply {
+        location: object::location(parts, &object, route.virtual_hosted),
+        object: object.clone(),
+        answer: Answer::new(redirect, field("success_action_status")),
+    };
     let put =
         PutObject { object, attributes, conditions: WriteConditions::default(), claims: checksum::body_claims(&headers)?, callback: None };
     Ok((Operation::PutObject(put), Wire::Form(Box::new(reply))))
@@ -84,11 +81,6 @@ pub(super) fn defect(defect: FormDefect) -> ErrorReply {
             ErrorReply::bad_request("MaxPostPreDataLengthExceeded", "Your POST request fields preceding the upload file were too large.")
         }
     }
-}
-
-/// The last segment of what a browser calls the file.
-fn base_name(file_name: &str) -> &str {
-    file_name.rsplit(['/', '\\']).next().unwrap_or(file_name)
 }
 
 /// The fields that PutObject knows as headers. Fields that cannot be headers are not among them; values
@@ -115,26 +107,12 @@ fn as_headers(fields: &[(String, String)]) -> Result<HeaderMap, ErrorReply> {
     Ok(headers)
 }
 
-/// A redirect that is no URL is as good as none, and a status other than 200 or 201 is 204.
-fn answer<'a>(field: impl Fn(&str) -> Option<&'a str>) -> Answer {
-    let redirect = field("success_action_redirect").or_else(|| field("redirect")).filter(|target| {
-        let uri = target.parse::<Uri>().ok();
-        uri.is_some_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some())
-    });
-    match (redirect, field("success_action_status")) {
-        (Some(target), _) => Answer::Redirect(target.to_owned()),
-        (None, Some("200")) => Answer::Status(StatusCode::OK),
-        (None, Some("201")) => Answer::Status(StatusCode::CREATED),
-        (None, _) => Answer::Status(StatusCode::NO_CONTENT),
-    }
-}
-
 /// Encodes a form's answer.
 pub(super) fn encode(reply: &FormReply, etag: &ETag, checksum: &ObjectChecksum, context: &ReplyContext<'_>) -> Response<Bytes> {
     let mut location = reply.location.clone();
     let mut response = match &reply.answer {
         Answer::Redirect(target) => {
-            location = redirect_target(target, &reply.object, etag);
+            location = form_answer::redirect_target(target, &reply.object, etag, quoted);
             response::empty(StatusCode::SEE_OTHER, context)
         }
         Answer::Status(status) if *status == StatusCode::CREATED => {
@@ -153,14 +131,6 @@ pub(super) fn encode(reply: &FormReply, etag: &ETag, checksum: &ObjectChecksum, 
     response::set_etag(headers, etag);
     checksum::set_object(headers, checksum);
     response
-}
-
-/// The client's URL with bucket, key and ETag added to its query.
-fn redirect_target(target: &str, object: &ObjectRef, etag: &ETag) -> String {
-    let target = target.split('#').next().unwrap_or(target);
-    let separator = if target.contains('?') { '&' } else { '?' };
-    let key = percent::encode(object.key.as_str());
-    format!("{target}{separator}bucket={}&key={key}&etag={}", object.bucket, percent::encode(&quoted(etag)))
 }
 
 /// A field that must be there is not.

@@ -1,25 +1,17 @@
 //! Headers an object keeps, the size of its body, and reading header values as text.
 
 use super::{error::ErrorReply, tagging, unsupported};
-use crate::model::{Acl, Attributes, SystemHeaders, UserMetadata};
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use http::{HeaderMap, HeaderValue};
-use std::collections::BTreeMap;
+use crate::{
+    dialect::values,
+    model::{Acl, Attributes, SystemHeaders, UserMetadata},
+};
+use http::HeaderMap;
+
+pub(super) use crate::dialect::values::text;
 
 /// User metadata's limit: names without their prefix and values together. Bytes.
 const METADATA_SIZE_MAX: usize = 2048;
 const METADATA_PREFIX: &str = "x-amz-meta-";
-
-/// A header as text, repeats joined with `,`. Bytes that are not UTF-8 are read as Latin-1.
-pub(super) fn text(headers: &HeaderMap, name: &str) -> Option<String> {
-    let joined = bytes(headers, name)?;
-    Some(String::from_utf8(joined).unwrap_or_else(|error| error.into_bytes().into_iter().map(char::from).collect()))
-}
-
-fn bytes(headers: &HeaderMap, name: &str) -> Option<Vec<u8>> {
-    let values: Vec<&[u8]> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
-    (!values.is_empty()).then(|| values.join(&b','))
-}
 
 /// Everything an object carries beside its bytes.
 ///
@@ -75,18 +67,10 @@ fn without_aws_chunked(coding: &str) -> Option<String> {
 /// # Errors
 /// `MetadataTooLarge`.
 pub(super) fn user_metadata(headers: &HeaderMap) -> Result<UserMetadata, ErrorReply> {
-    let mut metadata = BTreeMap::new();
-    for name in headers.keys() {
-        if let Some(short) = name.as_str().strip_prefix(METADATA_PREFIX) {
-            metadata.insert(short.to_owned(), bytes(headers, name.as_str()).unwrap_or_default());
-        }
-    }
-    let size: usize = metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
-    if size > METADATA_SIZE_MAX {
+    values::user_metadata(headers, METADATA_PREFIX, METADATA_SIZE_MAX).map_err(|size| {
         let message = "Your metadata headers exceed the maximum allowed metadata size";
-        return Err(ErrorReply::bad_request("MetadataTooLarge", message).with("Size", size).with("MaxSizeAllowed", METADATA_SIZE_MAX));
-    }
-    Ok(UserMetadata(metadata.into_iter().collect()))
+        ErrorReply::bad_request("MetadataTooLarge", message).with("Size", size).with("MaxSizeAllowed", METADATA_SIZE_MAX)
+    })
 }
 
 /// Content-MD5.
@@ -94,11 +78,8 @@ pub(super) fn user_metadata(headers: &HeaderMap) -> Result<UserMetadata, ErrorRe
 /// # Errors
 /// `InvalidDigest` unless it is the base64 of 16 bytes.
 pub(super) fn content_md5(headers: &HeaderMap) -> Result<Option<[u8; 16]>, ErrorReply> {
-    let Some(given) = text(headers, "content-md5") else { return Ok(None) };
-    let digest = STANDARD.decode(given.trim()).ok().and_then(|digest| digest.try_into().ok());
-    digest
-        .map(Some)
-        .ok_or_else(|| ErrorReply::bad_request("InvalidDigest", "The Content-MD5 you specified was invalid.").with("Content-MD5", given))
+    values::content_md5(headers)
+        .map_err(|given| ErrorReply::bad_request("InvalidDigest", "The Content-MD5 you specified was invalid.").with("Content-MD5", given))
 }
 
 /// The size of the decoded body: Content-Length, or what an aws-chunked body says it decodes to.

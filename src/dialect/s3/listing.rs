@@ -10,18 +10,14 @@ use super::{
     response::{self, NAMESPACE, ReplyContext, quoted},
 };
 use crate::{
-    dialect::{date::iso8601, xml::Writer},
+    dialect::{date::iso8601, storage_class, token, xml::Writer},
     model::{Account, Bucket, BucketInfo, Entry, ListBuckets, ListObjectVersions, ListObjects, ObjectListing, ObjectSummary},
 };
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::{Response, StatusCode};
 
 /// Default and largest page of ListBuckets.
 const BUCKET_COUNT_MAX: usize = 10_000;
-/// First byte of a continuation token, so that another form can be told from this one.
-const TOKEN_VERSION: u8 = 1;
-
 /// What ListBuckets filters and echoes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BucketsReply {
@@ -62,7 +58,7 @@ pub(super) fn encode_buckets(
                 });
             }
         });
-        w.leaf_if("ContinuationToken", next.map(token));
+        w.leaf_if("ContinuationToken", next.map(token::write));
         w.leaf_if("Prefix", reply.prefix.as_ref());
     });
     response::document(StatusCode::OK, document, context)
@@ -202,7 +198,7 @@ fn write_head(w: &mut Writer, reply: &ObjectsReply, listing: &ObjectListing) {
     w.leaf("IsTruncated", next.is_some());
     if let Form::V2 { token: given, start_after, .. } = &reply.form {
         w.leaf_if("ContinuationToken", given.as_ref());
-        w.leaf_if("NextContinuationToken", next.map(token));
+        w.leaf_if("NextContinuationToken", next.map(token::write));
         w.leaf_if("StartAfter", start_after.as_deref().map(shown));
     }
 }
@@ -223,23 +219,14 @@ fn write_object(w: &mut Writer, reply: &ObjectsReply, account: &Account, object:
         w.leaf("ETag", quoted(&object.etag));
         checksum::write_kind(w, object.checksum);
         w.leaf("Size", object.size);
-        w.leaf("StorageClass", object.storage_class.as_deref().unwrap_or("STANDARD"));
+        w.leaf("StorageClass", storage_class::in_s3(object.storage_class.as_deref()));
         if shows_owner {
             owner::write(w, "Owner", account);
         }
     });
 }
 
-/// An opaque continuation token: where to go on.
-fn token(after: &str) -> String {
-    let mut bytes = vec![TOKEN_VERSION];
-    bytes.extend_from_slice(after.as_bytes());
-    URL_SAFE_NO_PAD.encode(bytes)
-}
-
 fn read_token(token: &str) -> Result<String, ErrorReply> {
-    let bytes = URL_SAFE_NO_PAD.decode(token).ok();
-    let after = bytes.as_deref().and_then(|bytes| bytes.strip_prefix(&[TOKEN_VERSION]));
-    let after = after.and_then(|after| String::from_utf8(after.to_vec()).ok());
-    after.ok_or_else(|| ErrorReply::invalid_argument("The continuation token provided is incorrect", "continuation-token", token))
+    token::read(token)
+        .ok_or_else(|| ErrorReply::invalid_argument("The continuation token provided is incorrect", "continuation-token", token))
 }

@@ -48,6 +48,7 @@ use crate::{
     auth::{
         self, AuthError, Claim, Payload,
         form::{FormClaim, FormError},
+        policy::{CONTEXT_HEADERS, ContextHeaders},
     },
     dialect::{
         self, BodyKind, Decoded, Dialect, FormDefect, ReplyContext,
@@ -87,6 +88,10 @@ impl Dialect for S3 {
         Ok(vec![address(parts, hosts)?])
     }
 
+    fn context_headers(&self, _of_object: bool) -> ContextHeaders {
+        CONTEXT_HEADERS
+    }
+
     fn claim(&self, parts: &Parts) -> Result<Claim, AuthError> {
         auth::s3::claim(parts)
     }
@@ -101,6 +106,10 @@ impl Dialect for S3 {
 
     fn form_defect(&self, defect: FormDefect) -> ErrorReply {
         form::defect(defect)
+    }
+
+    fn document_too_long(&self, size_max: usize) -> ErrorReply {
+        ErrorReply::message_too_long(size_max)
     }
 
     fn route(&self, parts: &Parts, address: &Address) -> Result<Box<dyn dialect::Route>, ErrorReply> {

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     dialect::{
         date::iso8601,
-        percent,
+        percent, storage_class,
         xml::{Element, Writer},
     },
     model::{
@@ -236,7 +236,7 @@ pub(super) fn encode_list_parts(reply: &PartsReply, listing: &PartListing, conte
         }
         owner::write(w, "Initiator", &listing.initiator);
         owner::write(w, "Owner", &listing.owner);
-        w.leaf("StorageClass", listing.storage_class.as_deref().unwrap_or("STANDARD"));
+        w.leaf("StorageClass", storage_class::in_s3(listing.storage_class.as_deref()));
         checksum::write_kind(w, listing.checksum);
     });
     response::document(StatusCode::OK, document, context)
@@ -300,7 +300,7 @@ pub(super) fn encode_list_uploads(reply: &UploadsReply, listing: &UploadListing,
                 w.leaf("UploadId", upload.upload_id);
                 owner::write(w, "Initiator", &upload.initiator);
                 owner::write(w, "Owner", &listing.owner);
-                w.leaf("StorageClass", upload.storage_class.as_deref().unwrap_or("STANDARD"));
+                w.leaf("StorageClass", storage_class::in_s3(upload.storage_class.as_deref()));
                 w.leaf("Initiated", iso8601(upload.initiated));
                 checksum::write_kind(w, upload.checksum);
             });

@@ -9,11 +9,7 @@ use super::{
     response::{self, NAMESPACE, ReplyContext, set},
 };
 use crate::{
-    dialect::{
-        address::{authority, scheme},
-        percent,
-        xml::Writer,
-    },
+    dialect::{address, percent, storage_class, xml::Writer},
     model::{
         Caller, GetObjectAttributes, ObjectAttributesInfo, ObjectRead, ObjectRef, PartNumber, ReadObject, Selected, Selection, Timestamp,
         UserMetadata,
@@ -142,7 +138,7 @@ fn set_attributes(headers: &mut HeaderMap, read: &ObjectRead) {
         (header::CONTENT_LANGUAGE, system.content_language.as_deref()),
         (header::EXPIRES, system.expires.as_deref()),
         (HeaderName::from_static("x-amz-website-redirect-location"), system.website_redirect.as_deref()),
-        (HeaderName::from_static("x-amz-storage-class"), system.storage_class.as_deref()),
+        (HeaderName::from_static("x-amz-storage-class"), system.storage_class.as_deref().map(|class| storage_class::in_s3(Some(class)))),
     ] {
         if let Some(value) = value {
             set(headers, name, value);
@@ -249,7 +245,7 @@ pub(super) fn encode_attributes(reply: &AttributesReply, info: &ObjectAttributes
         if let Some(part_count) = object.part_count.filter(|_| reply.object_parts) {
             w.element("ObjectParts", |w| write_parts(w, reply, info, part_count));
         }
-        let class = object.attributes.headers.storage_class.as_deref().unwrap_or("STANDARD");
+        let class = storage_class::in_s3(object.attributes.headers.storage_class.as_deref());
         w.leaf_if("StorageClass", reply.storage_class.then_some(class));
         w.leaf_if("ObjectSize", reply.object_size.then_some(object.size));
     });
@@ -275,10 +271,7 @@ fn write_parts(w: &mut Writer, reply: &AttributesReply, info: &ObjectAttributesI
     }
 }
 
-/// The object's URL as this client would write it.
+/// The object's URL as this client would write it. Behind a proxy that ends TLS the scheme is the one it reports.
 pub(super) fn location(parts: &Parts, object: &ObjectRef, virtual_hosted: bool) -> String {
-    let scheme = scheme(parts);
-    let authority = authority(parts);
-    let key = percent::encode_path(object.key.as_str());
-    if virtual_hosted { format!("{scheme}://{authority}/{key}") } else { format!("{scheme}://{authority}/{}/{key}", object.bucket) }
+    address::url(parts, &object.bucket, &percent::encode_path(object.key.as_str()), virtual_hosted)
 }

@@ -1,7 +1,7 @@
 //! The query string, decoded once, and the numbers in it.
 
 use super::error::ErrorReply;
-use crate::dialect::percent::{self, Plus};
+use crate::dialect::percent;
 use http::request::Parts;
 
 /// The parameters in the order sent; of repeated ones the first counts.
@@ -11,13 +11,7 @@ impl Query {
     /// # Errors
     /// `InvalidURI` when it does not decode to UTF-8.
     pub(super) fn parse(parts: &Parts) -> Result<Self, ErrorReply> {
-        let query = parts.uri.query().unwrap_or_default();
-        let decode = |text| percent::decode(text, Plus::Space).ok_or_else(ErrorReply::invalid_uri);
-        let parameters = query.split('&').filter(|parameter| !parameter.is_empty()).map(|parameter| {
-            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-            Ok((decode(name)?, decode(value)?))
-        });
-        parameters.collect::<Result<_, _>>().map(Self)
+        percent::decode_pairs(parts.uri.query().unwrap_or_default()).map(Self).ok_or_else(ErrorReply::invalid_uri)
     }
 
     /// The value; empty for a parameter without `=`.

@@ -3,7 +3,7 @@
 use super::{error::ErrorReply, response::NAMESPACE};
 use crate::{
     dialect::{
-        percent::{self, Plus},
+        percent,
         xml::{Element, Writer},
     },
     model::Tags,
@@ -27,11 +27,8 @@ pub(super) fn parse_header(text: &str) -> Result<Tags, ErrorReply> {
             "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.";
         ErrorReply::invalid_argument(message, "x-amz-tagging", text)
     };
-    let decode = |part| percent::decode(part, Plus::Space).ok_or_else(malformed);
     let mut tags: Vec<(String, String)> = Vec::new();
-    for pair in text.split('&').filter(|pair| !pair.is_empty()) {
-        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let (key, value) = (decode(key)?, decode(value)?);
+    for (key, value) in percent::decode_pairs(text).ok_or_else(malformed)? {
         if tags.iter().any(|(other, _)| *other == key) {
             return Err(malformed());
         }

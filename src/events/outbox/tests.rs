@@ -75,7 +75,8 @@ impl World {
     /// An event as an upload leaves it: claimed by its request.
     async fn event(&self, number: u16) -> EventId {
         let now = self.now.load(Ordering::SeqCst);
-        let event = EventRecord { due: Timestamp::from_millis(now + CLAIM_MS), ..app::event("http://app/") };
+        let (created, due) = (Timestamp::from_millis(now), Timestamp::from_millis(now + CLAIM_MS));
+        let event = EventRecord { created, due, ..app::event("http://app/") };
         app::store(&*self.kv, app::id(number), &event).await;
         app::id(number)
     }
@@ -328,6 +329,25 @@ async fn a_request_that_was_slow_to_come_back_claims_its_event_first() {
     }
     telling.abort();
     assert_eq!(world.due().await, 2 * CLAIM_MS - ATTEMPT_MS_MAX + 1);
+}
+
+#[tokio::test]
+async fn a_request_that_comes_back_when_another_process_has_claimed_its_event_leaves_it_alone() {
+    let world = World::new(true).await;
+    let id = world.event(1).await;
+    let (application, gate) = Application::held();
+    let (mine, other) = (world.outbox(&application), world.outbox(&application));
+    world.at(CLAIM_MS);
+    other.pass(&Arc::new(Semaphore::new(1))).await.unwrap();
+    while application.told() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let mine = tokio::time::timeout(Duration::from_secs(5), mine.deliver_now(id)).await.expect("it tells nobody");
+    assert_eq!(mine, Err(INDEX_FAILED.to_owned()));
+    gate.add_permits(9);
+    other.drain().await;
+    assert_eq!(application.told(), 1);
+    assert!(matches!(world.record(id).await.unwrap().state, EventState::Delivered(_)));
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Counting who refers to what: holders of blobs, manifests, parts and their uploads.
+//! Counting who refers to what: holders of blobs, manifests, parts and their uploads, events and when they are due.
 //!
 //! The tables are walked one after the other while the store may change, so one census alone proves
 //! nothing wrong. They are walked in the direction in which references move (a part's become an
@@ -17,11 +17,11 @@ use crate::{
     meta::{
         keys,
         record::{
-            BlobRecord, BucketRecord, CompletedRecord, Content, Extent, ManifestChunk, ManifestId, ManifestPart, ObjectRecord, PartRecord,
-            Place, Record, Revision, Todo, UploadRecord,
+            BlobRecord, BucketRecord, CompletedRecord, Content, EventRecord, Extent, ManifestChunk, ManifestId, ManifestPart, ObjectRecord,
+            PartRecord, Place, Record, Revision, Todo, UploadRecord,
         },
     },
-    model::{Failure, KeyRecord, PartNumber, UploadId},
+    model::{EventId, Failure, KeyRecord, PartNumber, Timestamp, UploadId},
     ops::{Gateway, gateway::blob_failure, pages::Pages},
 };
 use std::{
@@ -48,6 +48,16 @@ pub(super) struct Census {
     files: HashMap<BlobId, Holders>,
     /// How many extents refer to a blob in the index.
     inline: HashMap<BlobId, Holders>,
+    /// When each event is due, and whether its `N` row says so.
+    events: HashMap<EventId, Due>,
+}
+
+/// When an event is to be looked at.
+struct Due {
+    /// `None` when its record cannot be read.
+    at: Option<Timestamp>,
+    /// Whether there is an `N` row of this event and time.
+    is_found: bool,
 }
 
 /// Who refers to an extent.
@@ -84,6 +94,7 @@ impl Census {
         census.walk_manifests(gateway).await?;
         census.walk_files(gateway).await?;
         census.walk_inline_data(gateway).await?;
+        census.walk_events(gateway).await?;
         census.walk(gateway, b'C', |census, row, value| drop(census.decode::<CompletedRecord>(row, value))).await?;
         census.walk(gateway, b'K', |census, row, value| drop(census.decode::<KeyRecord>(row, value))).await?;
         Ok(census)
@@ -241,6 +252,33 @@ impl Census {
         if !unconfirmed.contains(&file) {
             self.note(&keys::blob(file), "there is a file, but no row");
         }
+    }
+
+    /// Compares the `E` rows with the `N` rows. An event without one is never told, nor forgotten.
+    async fn walk_events(&mut self, gateway: &Gateway) -> Result<(), Failure> {
+        self.walk(gateway, b'E', |census, row, value| match keys::event_of(row) {
+            Some(event) => {
+                let at = census.decode::<EventRecord>(row, value).map(|record| record.due);
+                census.events.insert(event, Due { at, is_found: false });
+            }
+            None => census.note(row, "is not an event's key"),
+        })
+        .await?;
+        self.walk(gateway, b'N', |census, row, _| {
+            let Some(event) = keys::event_due_of(row) else { return census.note(row, "is not a due event's key") };
+            match census.events.get_mut(&event) {
+                Some(due) if due.at.is_none_or(|at| keys::event_due(at, event) == row) => due.is_found = true,
+                Some(_) => census.note(row, "is not when its event is due"),
+                None => census.note(row, "is of no event"),
+            }
+        })
+        .await?;
+        for (event, due) in std::mem::take(&mut self.events) {
+            if let Due { at: Some(at), is_found: false } = due {
+                self.note(&keys::event(event), format_args!("is due at {} ms, but no row says so", at.millis()));
+            }
+        }
+        Ok(())
     }
 
     /// Compares the `D` rows with the references found.

@@ -6,11 +6,14 @@ use crate::{
     meta::{
         Kv, MemoryKv, Write, keys,
         record::{
-            BlobRecord, BucketId, BucketRecord, Content, Extent, MANIFEST_CHUNK_PARTS, ManifestChunk, ManifestId, ManifestPart,
-            ObjectRecord, PartRecord, Place, Record, Revision, UploadRecord,
+            BlobRecord, BucketId, BucketRecord, Content, EventRecord, EventState, Extent, MANIFEST_CHUNK_PARTS, ManifestChunk, ManifestId,
+            ManifestPart, ObjectRecord, PartRecord, Place, Record, Revision, UploadRecord,
         },
     },
-    model::{Account, Attributes, Bucket, ByteRange, ETag, ObjectKey, PartNumber, Timestamp, UploadId},
+    model::{
+        Account, Attributes, Bucket, ByteRange, Callback, CallbackBodyType, ETag, EventId, ObjectKey, Origin, PartNumber, Timestamp,
+        UploadId,
+    },
     ops::{Environment, Gateway, GatewaySettings},
 };
 use async_trait::async_trait;
@@ -146,6 +149,12 @@ impl Fixture {
         self.write(vec![Write::Put(keys::inline_data(blob), Bytes::copy_from_slice(bytes))]).await;
     }
 
+    /// An event with the row that says when it is due.
+    pub(super) async fn event(&self, id: EventId, event: &EventRecord) {
+        self.put(keys::event(id), event).await;
+        self.write(vec![Write::Put(keys::event_due(event.due, id), Bytes::new())]).await;
+    }
+
     pub(super) async fn upload(&self, bucket: BucketId, key: &str, upload: UploadId, initiated: i64) {
         let record = UploadRecord {
             sequential: false,
@@ -155,6 +164,33 @@ impl Fixture {
             checksum: None,
         };
         self.put(keys::upload(bucket, &key_of(key), &upload), &record).await;
+    }
+}
+
+pub(super) fn event(bucket: &str, due: i64, state: EventState) -> EventRecord {
+    EventRecord {
+        callback: Callback {
+            urls: vec!["http://app/".to_owned()],
+            host: None,
+            body: "b".to_owned(),
+            body_type: CallbackBodyType::Form,
+            sni: false,
+            variables: vec![],
+        },
+        origin: Origin::default(),
+        requester: None,
+        operation: "PutObject".to_owned(),
+        bucket: Bucket::new(bucket).unwrap(),
+        key: key_of("k"),
+        etag: ETag::Whole([0; 16]),
+        size: 0,
+        content_type: None,
+        crc64_ecma: 0,
+        created: Timestamp::from_millis(1),
+        attempts: 1,
+        due: Timestamp::from_millis(due),
+        last_error: None,
+        state,
     }
 }
 

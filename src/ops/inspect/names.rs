@@ -30,6 +30,8 @@ impl Names {
             Some(b'P') => keys::part_of(row).map(|(upload, number, revision)| format!("P {upload} part {number} revision {}", revision.0)),
             Some(b'C') => keys::completed_of(row).map(|upload| format!("C {upload}")),
             Some(&table @ (b'L' | b'D')) => keys::blob_of(row).map(|blob| format!("{} {blob}", char::from(table))),
+            Some(b'E') => keys::event_of(row).map(|event| format!("E {event}")),
+            Some(b'N') => keys::event_due_of(row).map(|event| format!("N {event}")),
             Some(b'K') => std::str::from_utf8(&row[1..]).ok().map(|key| format!("K {key:?}")),
             Some(_) | None => None,
         };

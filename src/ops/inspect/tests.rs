@@ -6,9 +6,11 @@ use crate::{
     blob::BlobId,
     meta::{
         Kv, RocksKv, RocksSettings, Write,
-        record::{BlobRecord, BucketId, CompletedRecord, Content, ManifestChunk, ManifestId, ObjectRecord, Record, Revision, Todo},
+        record::{
+            BlobRecord, BucketId, CompletedRecord, Content, EventState, ManifestChunk, ManifestId, ObjectRecord, Record, Revision, Todo,
+        },
     },
-    model::{ETag, Timestamp},
+    model::{ETag, EventId, Timestamp},
 };
 use bytes::Bytes;
 use std::sync::{
@@ -30,6 +32,8 @@ const SMALL_OLD: BlobId = BlobId([0x72; 16]);
 const ORPHAN: BlobId = BlobId([0x80; 16]);
 const MANIFEST: ManifestId = ManifestId([0xA0; 16]);
 const OLD_MANIFEST: ManifestId = ManifestId([0xA1; 16]);
+const EVENT: EventId = EventId([0xE0; 16]);
+const OLD_EVENT: EventId = EventId([0xE1; 16]);
 
 fn upload_id(id: u8) -> UploadId {
     UploadId::from_bytes([id; 16])
@@ -104,6 +108,9 @@ async fn fill(store: &Fixture) {
     store.inline(SMALL_OLD, b"old").await;
     let old = Content::Here(vec![manifest_part(vec![in_file(OLD, 0, 3), in_index(SMALL_OLD, 3)])]);
     store.put(todo_row(4), &Todo::ReleaseContent(old)).await;
+    // An event to be told, and one that is settled; its bucket is gone.
+    store.event(EVENT, &event("photos", 100, EventState::Pending)).await;
+    store.event(OLD_EVENT, &event("gone", 200, EventState::Delivered(Timestamp::from_millis(150)))).await;
 }
 
 async fn problems(store: &Fixture) -> Vec<String> {
@@ -269,13 +276,33 @@ async fn every_damage_is_found_and_named() {
     expect(orphan, &["O eeeeeeeeeeeeeeee \"k\": is of no bucket"]).await;
     let twin = async |store: &Fixture| store.bucket("zzz", PHOTOS).await;
     expect(twin, &["B zzz: has the id of bucket photos"]).await;
+
+    // Events.
+    let due = |millis| keys::event_due(Timestamp::from_millis(millis), EVENT);
+    let mute = async |store: &Fixture| store.delete(due(100)).await;
+    expect(mute, &[&format!("E {EVENT}: is due at 100 ms, but no row says so")]).await;
+    let orphan = async |store: &Fixture| store.delete(keys::event(EVENT)).await;
+    expect(orphan, &[&format!("N {EVENT}: is of no event")]).await;
+    let twin = async |store: &Fixture| store.write(vec![Write::Put(due(99), Bytes::new())]).await;
+    expect(twin, &[&format!("N {EVENT}: is not when its event is due")]).await;
+    let unreadable = async |store: &Fixture| store.write(vec![Write::Put(keys::event(EVENT), Bytes::from_static(b"\xFF"))]).await;
+    expect(unreadable, &[&format!("E {EVENT}: corrupt record")]).await;
 }
 
 #[tokio::test]
 async fn rows_that_cannot_be_read_are_named() {
     let store = sound_store().await;
-    let garbage =
-        [b"BX".to_vec(), b"Oshort".to_vec(), b"Ushort".to_vec(), b"Pshort".to_vec(), b"Mshort".to_vec(), b"Lx".to_vec(), b"Dx".to_vec()];
+    let garbage = [
+        b"BX".to_vec(),
+        b"Oshort".to_vec(),
+        b"Ushort".to_vec(),
+        b"Pshort".to_vec(),
+        b"Mshort".to_vec(),
+        b"Lx".to_vec(),
+        b"Dx".to_vec(),
+        b"Ex".to_vec(),
+        b"Nx".to_vec(),
+    ];
     let unreadable = [keys::access_key("AK"), keys::completed(&upload_id(7)), todo_row(99)];
     for row in garbage.iter().chain(&unreadable) {
         store.write(vec![Write::Put(row.clone(), Bytes::from_static(b"\xFF"))]).await;

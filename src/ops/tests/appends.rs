@@ -109,6 +109,7 @@ async fn the_first_append_says_what_the_object_carries_and_an_empty_one_changes_
     append_as(&world, of(5, "fourth"), pieces(b"!")).await.unwrap();
     let after = world.head("k").await;
     assert!(after.etag != before.etag && after.last_modified > before.last_modified);
+    assert!(matches!(after.etag, ETag::Multipart { part_count: 3, .. }), "it is not taken for the content's MD5");
     assert_eq!(world.get("k").await.unwrap(), b"bytes!");
 }
 
@@ -138,6 +139,28 @@ async fn an_object_deleted_or_replaced_meanwhile_is_not_appended_to() {
     grow(&world, "k", &[10]).await;
     world.before_commit(|world| async move { world.put("k", &noise(1, 10)).await });
     assert_eq!(append(&world, "k", 10, b"x").await, Err(Failure::NotAppendable(object("k").key)));
+    world.settle().await;
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn what_an_object_carries_and_what_is_appended_to_it_may_change_at_once() {
+    let world = World::new().await;
+    let first = grow(&world, "k", &[10]).await;
+    let tags = Tags(vec![("t".to_owned(), "v".to_owned())]);
+    world.before_commit(|world| async move { drop(append(&world, "k", 10, b"x").await.unwrap()) });
+    world.run(Operation::PutObjectTagging(object("k"), tags.clone())).await.unwrap();
+    world.before_commit(|world| async move {
+        world.run(Operation::PutObjectAcl(object("k"), Some(Acl::PublicRead))).await.unwrap();
+    });
+    append(&world, "k", 11, &noise(2, 1_000)).await.unwrap();
+    let head = world.head("k").await;
+    assert_eq!((head.size, head.attributes.tags, head.attributes.acl), (1_011, tags, Some(Acl::PublicRead)));
+    assert_eq!(world.get("k").await.unwrap(), [&first[..], b"x", &noise(2, 1_000)].concat());
+    // Of an object that is overwritten meanwhile the new one gets the tags.
+    world.before_commit(|world| async move { world.put("k", b"new").await });
+    world.run(Operation::PutObjectTagging(object("k"), Tags::default())).await.unwrap();
+    assert_eq!(world.get("k").await.unwrap(), b"new");
     world.settle().await;
     world.audit().await;
 }
@@ -179,6 +202,40 @@ async fn a_copy_has_the_md5_of_its_bytes_and_outlives_its_source() {
     world.settle().await;
     world.audit().await;
     assert_eq!(world.get("copy").await.unwrap(), whole);
+}
+
+#[tokio::test]
+async fn a_log_that_is_always_appended_to_can_be_copied() {
+    let world = World::new().await;
+    let part = UploadPartCopy {
+        object: object("m"),
+        upload_id: world.create("m", None).await,
+        part_number: number(1),
+        source: object("k"),
+        source_range: None,
+        source_conditions: ReadConditions::default(),
+    };
+    for (size, copy) in [
+        (10, Operation::CopyObject(copy_of("k", "copy"))),
+        (1_000, Operation::CopyObject(copy_of("k", "copy"))),
+        (1_000, Operation::UploadPartCopy(part)),
+    ] {
+        let whole = grow(&world, "k", &[size]).await;
+        // An append before each commit of the copy; the append's own commit passes.
+        for position in size as u64..size as u64 + 100 {
+            world.before_commit(move |world| async move { drop(append(&world, "k", position, b"x").await.unwrap()) });
+            world.let_commit_pass();
+        }
+        world.run(copy.clone()).await.unwrap();
+        world.kv.stop_interrupting();
+        if let Operation::CopyObject(_) = copy {
+            let bytes = world.get("copy").await.unwrap();
+            assert_eq!(bytes, [whole, vec![b'x'; bytes.len() - size]].concat(), "as it was at one moment");
+        }
+        world.settle().await;
+        world.audit().await;
+        world.delete("k").await.unwrap();
+    }
 }
 
 #[tokio::test]

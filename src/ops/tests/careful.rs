@@ -117,6 +117,73 @@ async fn an_upload_can_be_completed_with_all_its_parts() {
 }
 
 #[tokio::test]
+async fn all_parts_are_those_that_were_acknowledged_when_the_upload_ends() {
+    for (part, seed) in [(1, 5), (2, 5), (4, 5), (7, 5), (9, 5)] {
+        let world = World::new().await;
+        let upload = world.create("k", None).await;
+        let mut parts = std::collections::BTreeMap::new();
+        for (part, seed) in [(7, 7), (2, 1), (2, 2), (4, 4)] {
+            world.part("k", upload, part, &noise(seed, 100)).await.unwrap();
+            parts.insert(part, noise(seed, 100));
+        }
+        world.before_commit(move |world| async move { drop(world.part("k", upload, part, &noise(seed, 100)).await.unwrap()) });
+        world.run(all_of("k", upload)).await.unwrap();
+        parts.insert(part, noise(seed, 100));
+        assert_eq!(world.get("k").await.unwrap(), parts.into_values().collect::<Vec<_>>().concat(), "part {part}");
+        world.settle().await;
+        world.audit().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_writes_that_forbid_overwriting_one_wins() {
+    for round in 0..10 {
+        let world = World::new().await;
+        world.put("source", &noise(1, 1_000)).await;
+        let mut uploads = Vec::new();
+        for _ in 0..2 {
+            let upload = world.create("k", None).await;
+            world.part("k", upload, 1, b"part").await.unwrap();
+            uploads.push(upload);
+        }
+        let tasks = (0..10_u64).map(|task| {
+            let (world, upload) = (world.clone(), uploads[(task / 5) as usize]);
+            tokio::spawn(async move {
+                let link = PutSymlink {
+                    object: object("k"),
+                    target: object("source").key,
+                    attributes: Attributes::default(),
+                    conditions: careful(),
+                };
+                match task % 5 {
+                    0 | 1 => {
+                        let size = if task % 5 == 0 { 10 } else { 1_000 };
+                        world.put_as(PutObject { conditions: careful(), ..put_of("k") }, pieces(&noise(round, size))).await
+                    }
+                    2 => world.run(Operation::CopyObject(CopyObject { conditions: careful(), ..copy_of("source", "k") })).await,
+                    3 => world.run(Operation::PutSymlink(link)).await,
+                    _ => {
+                        let complete = complete_of("k", upload, vec![listed(1, b"part")]);
+                        let complete = CompleteMultipartUpload { conditions: careful(), ..complete };
+                        world.run(Operation::CompleteMultipartUpload(complete)).await
+                    }
+                }
+            })
+        });
+        let results: Vec<_> = futures_util::future::join_all(tasks).await.into_iter().map(Result::unwrap).collect();
+        let exists = Err(Failure::ObjectExists(object("k").key));
+        let won = results.iter().filter(|result| result.is_ok()).count();
+        assert!(won == 1 && results.iter().filter(|result| **result == exists).count() == 9, "{results:?}");
+        assert!(world.get("k").await.is_ok());
+        for upload in uploads {
+            let _ = world.abort("k", upload).await;
+        }
+        world.settle().await;
+        world.audit().await;
+    }
+}
+
+#[tokio::test]
 async fn all_parts_are_taken_with_their_checksums_when_the_objects_is_made_of_them() {
     let world = World::new().await;
     let upload = world.create("k", Some((ChecksumAlgorithm::Sha256, ChecksumType::Composite))).await;

@@ -36,8 +36,14 @@ async fn open(directory: &Path, now_ms: i64) -> Arc<Gateway> {
 }
 
 async fn run(gateway: &Arc<Gateway>, operation: Operation, body: Option<&[u8]>) -> Outcome {
-    let request =
-        Request { name: operation.name(), origin: crate::model::Origin::default(), caller: Caller::Anonymous, limits: LIMITS, operation };
+    let request = Request {
+        name: operation.name(),
+        origin: crate::model::Origin::default(),
+        admitted: crate::ops::Admitted::Anything,
+        caller: Caller::Anonymous,
+        limits: LIMITS,
+        operation,
+    };
     let body = body.map(|bytes| Box::new(pieces(bytes)) as Box<dyn crate::ops::Body>);
     gateway.execute(request, body).await.unwrap().outcome
 }
@@ -49,6 +55,7 @@ async fn get(gateway: &Arc<Gateway>, key: &str) -> Vec<u8> {
             Request {
                 name: operation.name(),
                 origin: crate::model::Origin::default(),
+                admitted: crate::ops::Admitted::Anything,
                 caller: Caller::Anonymous,
                 limits: LIMITS,
                 operation,

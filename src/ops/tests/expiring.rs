@@ -1,7 +1,11 @@
 //! Lifecycle rules carried out: what is due goes, and what is not stays.
 
 use super::world::*;
-use crate::{model::*, ops::LifecycleReport};
+use crate::{
+    meta::{Kv, Write, keys, record::BucketId},
+    model::*,
+    ops::LifecycleReport,
+};
 
 const DAY_MS: i64 = 24 * 3_600_000;
 
@@ -57,6 +61,39 @@ async fn an_object_overwritten_meanwhile_is_not_deleted() {
     set(&world, vec![rule("", 1)]).await;
     world.pass_ms(2 * DAY_MS);
     world.before_commit(|world| async move { world.put("k", b"new").await });
+    assert_eq!(apply(&world).await, (0, 0));
+    assert_eq!(world.get("k").await.unwrap(), b"new");
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_does_not_keep_the_rest() {
+    let world = World::new().await;
+    world.put("b", b"old").await;
+    let upload = world.create("u2", None).await;
+    set(&world, vec![rule("", 1)]).await;
+    world.pass_ms(2 * DAY_MS);
+    let id = BucketId(*b"bucketid");
+    let rotten =
+        [keys::bucket(&Bucket::new("a-bucket").unwrap()), keys::object(id, &object("a").key), keys::upload(id, &object("u1").key, &upload)];
+    let garbage = |row: &Vec<u8>| Write::Put(row.clone(), bytes::Bytes::from_static(b"\xFF"));
+    world.kv.commit(vec![], rotten.iter().map(garbage).collect()).await.unwrap();
+    assert_eq!(apply(&world).await, (1, 1));
+    assert!(world.gateway.apply_lifecycle(world.gateway.now()).await.is_err(), "it is told when there is nothing else to tell");
+}
+
+#[tokio::test]
+async fn a_bucket_deleted_and_created_anew_meanwhile_is_not_touched() {
+    let world = World::new().await;
+    world.put("k", b"old").await;
+    set(&world, vec![rule("", 1)]).await;
+    world.pass_ms(2 * DAY_MS);
+    world.before_commit(|world| async move {
+        world.delete("k").await.unwrap();
+        world.run(Operation::DeleteBucket(bucket())).await.unwrap();
+        let create = CreateBucket { bucket: bucket(), location: None, acl: None, storage_class: None, may_be_own: false };
+        world.run(Operation::CreateBucket(create)).await.unwrap();
+        world.put("k", b"new").await;
+    });
     assert_eq!(apply(&world).await, (0, 0));
     assert_eq!(world.get("k").await.unwrap(), b"new");
 }

@@ -1,7 +1,10 @@
 //! Symbolic links: what is read through them, and what they are themselves.
 
 use super::world::*;
-use crate::model::*;
+use crate::{
+    model::*,
+    ops::{Admitted, ObjectAccess, Request},
+};
 
 fn link_of(key: &str, target: &str) -> PutSymlink {
     PutSymlink {
@@ -127,4 +130,59 @@ async fn a_listing_shows_the_link_itself() {
     let Outcome::ListObjects(page) = world.run(Operation::ListObjects(list)).await.unwrap() else { panic!() };
     let Entry::Item(listed) = &page.entries[0] else { panic!() };
     assert_eq!((listed.object_type, listed.size), (ObjectType::Symlink, 0));
+}
+
+/// What is admitted to an object of this access control list, which is a link to this target.
+fn seen(acl: Option<Acl>, target: Option<&str>, target_acl: Option<Acl>) -> Admitted {
+    Admitted::Seen { object: ObjectAccess { acl, link_target: target.map(object) }, target_acl }
+}
+
+async fn read_as(world: &World, admitted: Admitted, operation: Operation) -> Result<Outcome, Failure> {
+    let request =
+        Request { name: operation.name(), origin: Origin::default(), admitted, caller: Caller::Anonymous, limits: LIMITS, operation };
+    world.gateway.execute(request, None).await.map(|reply| reply.outcome)
+}
+
+#[tokio::test]
+async fn only_what_was_admitted_is_read() {
+    let world = World::new().await;
+    world.put("target", b"bytes").await;
+    world.put("secret", b"hidden").await;
+    link(&world, "link", "target").await;
+    world.run(Operation::PutObjectAcl(object("target"), Some(Acl::PublicRead))).await.unwrap();
+    let operations = || {
+        [
+            Operation::GetObject(read_of("link", Selection::Whole)),
+            Operation::HeadObject(read_of("link", Selection::Whole)),
+            Operation::GetObjectAttributes(GetObjectAttributes { object: object("link"), part_number_marker: 0, parts_max: 1 }),
+            Operation::CopyObject(copy_of("link", "copy")),
+        ]
+    };
+    for operation in operations() {
+        assert!(read_as(&world, seen(None, Some("target"), Some(Acl::PublicRead)), operation).await.is_ok());
+    }
+    for admitted in [
+        seen(None, None, None),
+        seen(None, Some("secret"), Some(Acl::PublicRead)),
+        seen(Some(Acl::PublicRead), Some("target"), Some(Acl::PublicRead)),
+        seen(None, Some("target"), None),
+    ] {
+        for operation in operations() {
+            let what = format!("{operation:?} {admitted:?}");
+            assert_eq!(read_as(&world, admitted.clone(), operation).await.unwrap_err(), Failure::SlowDown, "{what}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_copy_that_has_to_look_again_does_not_follow_a_link_elsewhere() {
+    let world = World::new().await;
+    world.put("target", b"bytes").await;
+    world.put("secret", b"hidden").await;
+    link(&world, "link", "target").await;
+    world.before_commit(|world| async move { link(&world, "link", "secret").await });
+    world.let_commit_pass();
+    let copied = read_as(&world, seen(None, Some("target"), None), Operation::CopyObject(copy_of("link", "copy"))).await;
+    assert_eq!(copied, Err(Failure::SlowDown));
+    assert_eq!(world.get_as(read_of("copy", Selection::Whole)).await.unwrap_err(), Failure::NoSuchKey(object("copy").key));
 }

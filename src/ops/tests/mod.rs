@@ -10,6 +10,8 @@ mod expiring;
 mod links;
 mod multipart;
 mod objects;
+mod older;
 mod races;
 mod reaping;
+mod tellings;
 mod world;

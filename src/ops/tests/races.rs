@@ -317,3 +317,26 @@ async fn a_storm_of_writes_copies_deletes_and_reaping_loses_nothing() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_bucket_that_got_the_name_meanwhile_is_not_written_to() {
+    let append = AppendObject { object: object("k"), position: 0, attributes: Attributes::default(), claims: BodyClaims::default() };
+    for operation in [
+        Operation::PutObject(put_of("k")),
+        Operation::AppendObject(append),
+        Operation::PutSymlink(PutSymlink {
+            object: object("k"),
+            target: object("elsewhere").key,
+            attributes: Attributes::default(),
+            conditions: WriteConditions::default(),
+        }),
+        Operation::CopyObject(copy_of("elsewhere", "k")),
+    ] {
+        let what = operation.name();
+        let world = World::new().await;
+        world.put("elsewhere", b"source").await;
+        world.before_commit(|world| async move { world.rename_another_bucket().await });
+        let written = world.execute(operation, Some(Box::new(pieces(b"body")))).await.map(|reply| reply.outcome);
+        assert_eq!(written, Err(Failure::NoSuchBucket(bucket())), "{what}");
+    }
+}

@@ -9,7 +9,7 @@ use crate::{
         },
     },
     model::*,
-    ops::{Body, Environment, Gateway, GatewaySettings, Reply, Request},
+    ops::{Admitted, Body, Environment, Gateway, GatewaySettings, Reply, Request},
     testkit::faulty::FaultyBlobs,
 };
 use async_trait::async_trait;
@@ -211,26 +211,35 @@ pub(super) fn copy_of(source: &str, target: &str) -> CopyObject {
     }
 }
 
+fn bucket_record(id: &[u8; 8]) -> BucketRecord {
+    BucketRecord {
+        retries_callbacks: true,
+        storage_class: None,
+        acl: crate::model::Acl::Private,
+        lifecycle: None,
+        referer: None,
+        id: BucketId(*id),
+        owner: Account::root(),
+        created: Timestamp::from_millis(0),
+        location: None,
+        cors: None,
+        policy: None,
+        tags: None,
+    }
+}
+
 impl World {
     /// An empty bucket.
     pub(super) async fn new() -> Self {
         let kv = Arc::new(TestKv::default());
-        let record = BucketRecord {
-            retries_callbacks: true,
-            storage_class: None,
-            acl: crate::model::Acl::Private,
-            lifecycle: None,
-            referer: None,
-            id: BucketId(*b"bucketid"),
-            owner: Account::root(),
-            created: Timestamp::from_millis(0),
-            location: None,
-            cors: None,
-            policy: None,
-            tags: None,
-        };
-        kv.inner.commit(vec![], vec![Write::Put(keys::bucket(&bucket()), record.encode())]).await.unwrap();
+        kv.inner.commit(vec![], vec![Write::Put(keys::bucket(&bucket()), bucket_record(b"bucketid").encode())]).await.unwrap();
         Self::over(kv, Arc::default(), Arc::new(AtomicI64::new(1_700_000_000_000)))
+    }
+
+    /// What deleting the bucket and creating one of the same name comes to.
+    pub(super) async fn rename_another_bucket(&self) {
+        let other = Write::Put(keys::bucket(&bucket()), bucket_record(b"otherone").encode());
+        self.kv.inner.commit(vec![], vec![other]).await.unwrap();
     }
 
     fn over(kv: Arc<TestKv>, memory: Arc<MemoryBlobs>, clock: Arc<AtomicI64>) -> Self {
@@ -275,7 +284,17 @@ impl World {
     pub(super) async fn execute(&self, operation: Operation, body: Option<Box<dyn Body>>) -> Result<Reply, Failure> {
         let caller = Caller::Key { access_key: "key".to_owned(), account: Account::root() };
         self.gateway
-            .execute(Request { name: operation.name(), origin: crate::model::Origin::default(), caller, limits: LIMITS, operation }, body)
+            .execute(
+                Request {
+                    name: operation.name(),
+                    origin: crate::model::Origin::default(),
+                    admitted: Admitted::Anything,
+                    caller,
+                    limits: LIMITS,
+                    operation,
+                },
+                body,
+            )
             .await
     }
 

@@ -310,3 +310,19 @@ fn only_the_services_own_address_is_sts() {
         assert_eq!(is(method, host, target, headers), expected, "{method} {host} {target} {headers:?}");
     }
 }
+
+#[test]
+fn a_request_is_as_old_as_its_end() {
+    let harness = Harness::start();
+    let request = rpc("root", "n1", &[("Action", "GetCallerIdentity")]);
+    let (head, form) = request.split_at(request.len() - 10);
+    let mut client = harness.client();
+    client.send(head).unwrap();
+    // Another connection shows that the head has arrived: it was sent before.
+    assert_eq!(harness.ask(rpc("root", "n2", &[("Action", "GetCallerIdentity")])).status, 200);
+    std::thread::sleep(Duration::from_millis(100));
+    harness.late_ms.store(900_001, Ordering::Relaxed);
+    client.send(form).unwrap();
+    let answer = client.receive("POST").unwrap();
+    assert_eq!((answer.status, answer.text().contains("InvalidTimeStamp.Expired")), (400, true), "{}", answer.text());
+}

@@ -72,7 +72,6 @@ fn what_is_wrong_is_told_in_the_words_of_oss() {
     for url in [
         "",
         ";",
-        "a",
         "/x",
         "ftp://a/",
         "http://",
@@ -90,7 +89,21 @@ fn what_is_wrong_is_told_in_the_words_of_oss() {
     assert_eq!(put(&"A".repeat(5121), None).unwrap_err().message, "The length of callback exceed max value.");
     let legal = STANDARD.encode(r#"{"callbackUrl":"http://a","callbackBody":"b"}"#);
     assert!(put(&legal, Some(&STANDARD.encode(r#"{"v":"1"}"#))).is_err());
-    assert!(put(&legal, Some("%")).is_err());
+    for (variables, message) in [
+        ("%".to_owned(), "The callback var is not base64 encoded."),
+        (STANDARD.encode("{"), "The callback var is not expecten json."),
+        ("A".repeat(5121), "The length of callback var exceed max value."),
+    ] {
+        assert_eq!(put(&legal, Some(&variables)).unwrap_err().message, message);
+    }
+    let variables = STANDARD.encode(r#"{"x:v":"1"}"#);
+    let mixed = format!("PUT /bkt/k?callback-var={variables}\ncontent-length: 1\nx-oss-callback: {legal}\nx-oss-callback-var: {variables}");
+    let message = "Either the callback-var query string parameter or the x-oss-callback-var header should be specified, not both.";
+    assert_eq!(decode(&mixed, "").unwrap_err().message, message);
+
+    // As OSS's own examples have it.
+    let without_scheme = STANDARD.encode(r#"{"callbackUrl":"121.101.166.30/test.php?u=http://x","callbackBody":"b"}"#);
+    assert_eq!(put(&without_scheme, None).unwrap().unwrap().urls, ["http://121.101.166.30/test.php?u=http://x"]);
 
     let twice = format!("PUT /bkt/k?callback={}\ncontent-length: 1\nx-oss-callback: {legal}", crate::dialect::percent::encode(&legal));
     let error = decode(&twice, "").unwrap_err();

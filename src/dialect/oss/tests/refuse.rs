@@ -1,6 +1,7 @@
 //! What is refused, and how: status, code and words.
 
 use super::*;
+use crate::dialect::{Dialect as _, oss::Oss};
 
 /// Purpose, head, document, status, code, and text that must be among message and elements.
 type Refusal = (&'static str, String, String, u16, &'static str, &'static str);
@@ -16,7 +17,7 @@ fn refusals() -> Vec<Refusal> {
     case("an empty bucket", "GET //k", "", 400, "InvalidBucketName", "BucketName=");
     case("a bad bucket", "PUT /Bad_Bucket", "", 400, "InvalidBucketName", "The specified bucket is not valid.");
     case("a bucket with a dot", "PUT /my.bucket", "", 400, "InvalidBucketName", "BucketName=my.bucket");
-    case("a long key", &format!("GET /bkt/{}", "k".repeat(1024)), "", 400, "InvalidObjectName", "");
+    case("a long key", &format!("GET /bkt/{}", "k".repeat(1024)), "", 400, "InvalidObjectName", "Object name must be less than 1024.");
     case("a key that begins with a slash", "GET /bkt//k", "", 400, "InvalidObjectName", "");
     case("a key that begins with a backslash", "PUT /bkt/%5Ck\ncontent-length: 0", "", 400, "InvalidObjectName", "");
     case("posting to the service", "POST /", "", 405, "MethodNotAllowed", "ResourceType=SERVICE");
@@ -139,7 +140,7 @@ fn refusals() -> Vec<Refusal> {
 
     // Deleting many.
     let delete = "POST /bkt?delete\ncontent-length: 1\ncontent-md5: AAAAAAAAAAAAAAAAAAAAAA==";
-    case("a delete without MD5", "POST /bkt?delete\ncontent-length: 1", "<Delete/>", 400, "MissingArgument", "");
+    case("a delete without MD5", "POST /bkt?delete\ncontent-length: 1", "<Delete/>", 400, "MissingArgument", "EC=0016-00000606");
     case("a delete without length", "POST /bkt?delete\ncontent-md5: AAAAAAAAAAAAAAAAAAAAAA==", "", 411, "MissingContentLength", "");
     let many = format!("<Delete>{}</Delete>", "<Object><Key>k</Key></Object>".repeat(1001));
     for document in
@@ -198,4 +199,11 @@ fn method_not_allowed_names_what_is() {
     let error = decode("POST /bkt?cors", "").unwrap_err();
     assert_eq!((error.status.as_u16(), error.code), (405, "MethodNotAllowed"));
     assert_eq!(error.headers, [(http::header::ALLOW, HeaderValue::from_static("GET, PUT, DELETE"))]);
+}
+
+#[test]
+fn a_document_that_is_too_long_is_none_of_the_schema() {
+    let error = Oss { limits: Limits::OSS }.document_too_long(65_536);
+    assert_eq!((error.status.as_u16(), error.code), (400, "MalformedXML"));
+    assert_eq!(error.elements, [("MaxMessageLengthBytes", "65536".to_owned())]);
 }

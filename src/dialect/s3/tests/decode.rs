@@ -38,7 +38,8 @@ fn decodes_what_clients_send() {
             "PUT /bkt\nx-amz-acl: private",
             "",
             Operation::CreateBucket(CreateBucket {
-                acl: crate::model::Acl::Private,
+                acl: Some(Acl::Private),
+                may_be_own: false,
                 storage_class: None,
                 bucket: bucket(),
                 location: None,
@@ -48,7 +49,8 @@ fn decodes_what_clients_send() {
             "PUT /bkt/\nx-amz-acl: public-read",
             "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConfiguration>",
             Operation::CreateBucket(CreateBucket {
-                acl: Acl::PublicRead,
+                acl: Some(Acl::PublicRead),
+                may_be_own: false,
                 storage_class: None,
                 bucket: bucket(),
                 location: Some("eu-west-1".to_owned()),

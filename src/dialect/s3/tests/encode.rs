@@ -618,7 +618,8 @@ fn preflights_are_answered_as_s3_does() {
     let ask = |configuration: Option<&CorsConfiguration>, headers: &str| {
         let parts = head(&format!("OPTIONS /bkt/k\n{headers}"));
         let address = crate::dialect::s3::address(&parts, &Default::default()).unwrap();
-        cors::preflight_response(configuration, &parts, &address, &context())
+        cors::preflight(configuration, &parts, &address, &context())
+            .unwrap_or_else(|error| encode_error(&error.into(), &parts, Some(&address), &context()))
     };
     let rules = rules();
     let response = ask(
