@@ -92,7 +92,8 @@ pub(super) async fn serve_connection(stream: TcpStream, client: Client, tls: Opt
     let mut stream = ImpatientStream::new(stream, client.timeouts.write);
     let ended = match tls {
         None => serve_http1(&mut stream, &client, false).await,
-        Some(acceptor) => serve_encrypted(&mut stream, &client, acceptor).await,
+        // Boxed, so that connections in clear do not carry the room for it.
+        Some(acceptor) => Box::pin(serve_encrypted(&mut stream, &client, acceptor)).await,
     };
     match ended {
         Ended::Done => {}
