@@ -34,12 +34,16 @@ pub enum TelemetryError {
     AlreadySet(&'static str),
 }
 
+/// What is never logged below warnings: HTTP/2 frame by frame, whatever they carry.
+const QUIET: &str = "h2=warn";
+
 /// Sends log lines to the standard error stream. `level` is a level (`info`) or a list such as `info,partway::request=warn`.
 ///
 /// # Errors
 /// For a level that is none, and when called twice.
 pub fn init_logs(level: &str, format: LogFormat) -> Result<(), TelemetryError> {
-    let filter = EnvFilter::try_new(level).map_err(|error| TelemetryError::Level { level: level.to_owned(), reason: error.to_string() })?;
+    let filter = EnvFilter::try_new(format!("{QUIET},{level}"))
+        .map_err(|error| TelemetryError::Level { level: level.to_owned(), reason: error.to_string() })?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let done = match format {
         LogFormat::Text => lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
@@ -98,6 +102,10 @@ pub enum Metric {
     Connections,
     /// Connections turned away.
     ConnectionsRefused,
+    /// Clients with whom TLS could not be agreed on.
+    TlsHandshakesFailed,
+    /// Requests of HTTP/2 turned away.
+    StreamsRefused,
     /// Handlers that panicked.
     Panics,
     /// Whether writes are refused since a sync failed.
@@ -130,13 +138,15 @@ enum Kind {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Requests,
         Self::RequestDuration,
         Self::RequestsInFlight,
         Self::BodyBytes,
         Self::Connections,
         Self::ConnectionsRefused,
+        Self::TlsHandshakesFailed,
+        Self::StreamsRefused,
         Self::Panics,
         Self::ReadOnly,
         Self::Draining,
@@ -175,6 +185,10 @@ impl Metric {
             Self::Connections => ("partway_connections", Kind::Gauge, "Open client connections."),
             Self::ConnectionsRefused => {
                 ("partway_connections_refused_total", Kind::Counter, "Connections turned away because there were too many.")
+            }
+            Self::TlsHandshakesFailed => ("partway_tls_handshakes_failed_total", Kind::Counter, "TLS handshakes that did not succeed."),
+            Self::StreamsRefused => {
+                ("partway_streams_refused_total", Kind::Counter, "HTTP/2 requests turned away because there were too many.")
             }
             Self::Panics => ("partway_panics_total", Kind::Counter, "Request handlers that panicked and were answered with 500."),
             Self::ReadOnly => ("partway_read_only", Kind::Gauge, "1 when writes are refused because a sync failed."),

@@ -14,7 +14,7 @@ use crate::{
     events::{Outbox, Signer},
     model::{Account, KeyRecord, KeyStatus},
     ops::{Gateway, LifecycleReport},
-    server,
+    server::{self, Certificates, TlsFiles},
     telemetry::{self, Metric},
 };
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -55,6 +55,7 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, CliError> {
     raise_descriptor_limit(settings);
     let data = DataDir::open_or_create(&settings.data)?;
     let signer = signer(&data)?;
+    let tls = certificates(settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS_MAX)
@@ -64,7 +65,7 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, CliError> {
         let (listener, metrics_listener) = listen(settings).await?;
         let Stores { gateway, index } = stores::open(settings, &data).await?;
         let outbox = Outbox::new(index, settings.events.clone(), Arc::new(signer), Arc::new(stores::now));
-        let served = serve(settings, &data, Arc::clone(&gateway), outbox, listener, metrics_listener).await;
+        let served = serve(settings, &data, Arc::clone(&gateway), outbox, tls, listener, metrics_listener).await;
         Ok::<_, CliError>((gateway, served))
     })?;
     runtime.shutdown_timeout(RUNTIME_SHUTDOWN);
@@ -90,6 +91,7 @@ async fn serve(
     data: &DataDir,
     gateway: Arc<Gateway>,
     outbox: Arc<Outbox>,
+    tls: Option<Arc<Certificates>>,
     listener: TcpListener,
     metrics_listener: Option<TcpListener>,
 ) -> Result<(), CliError> {
@@ -101,6 +103,9 @@ async fn serve(
     let metrics_address =
         metrics_listener.as_ref().map(TcpListener::local_addr).transpose().map_err(|error| failed("the metrics socket", error))?;
 
+    if let Some(certificates) = &tls {
+        renew_on_hangup(Arc::clone(certificates)).map_err(|error| failed("cannot listen for signals", error))?;
+    }
     let (stop, stopped) = watch::channel(());
     let expiry = tokio::spawn(expire(Arc::clone(&gateway), settings.lifecycle_interval, stopped.clone()));
     let reaper = tokio::spawn(reap(Arc::clone(&gateway), stopped.clone()));
@@ -120,7 +125,7 @@ async fn serve(
         tracing::warn!("durability is none: a power cut loses what was acknowledged");
     }
 
-    let server = settings.server(record(root_key));
+    let server = settings.server(record(root_key), tls);
     let served = server::serve(server, Arc::clone(&gateway), Arc::clone(&outbox), listener, metrics_listener, signals.stop()).await;
 
     // Operators wait for a stopping server to let go of its directory rather than ask it.
@@ -144,6 +149,25 @@ async fn serve(
 fn signer(data: &DataDir) -> Result<Signer, CliError> {
     let pem = data.callback_key_or_create(Signer::new_key_pem)?;
     Ok(Signer::from_pem(&pem).map_err(|why| DataDirError::CallbackKey { path: data.callback_key_file(), why })?)
+}
+
+/// What clients get to see of TLS, if they are to.
+fn certificates(settings: &Settings) -> Result<Option<Arc<Certificates>>, CliError> {
+    let load = |files: &TlsFiles| Certificates::load(files.clone()).map_err(|error| CliError::usage(error.to_string()));
+    Ok(settings.tls.as_ref().map(load).transpose()?.map(Arc::new))
+}
+
+/// Looks at the files of TLS at every SIGHUP, which without TLS ends the process as it always did.
+fn renew_on_hangup(certificates: Arc<Certificates>) -> std::io::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            let certificates = Arc::clone(&certificates);
+            // What there is to be said about it has been logged.
+            let _ = tokio::task::spawn_blocking(move || certificates.reload()).await;
+        }
+    });
+    Ok(())
 }
 
 fn root_key(settings: &Settings, data: &DataDir) -> Result<(RootKey, RootKeyOrigin), CliError> {

@@ -29,7 +29,8 @@ pub(super) fn text(
     listening: SocketAddr,
     metrics: Option<SocketAddr>,
 ) -> String {
-    let endpoint = format!("http://{}", connectable(listening));
+    let scheme = if settings.tls.is_some() { "https" } else { "http" };
+    let endpoint = format!("{scheme}://{}", connectable(listening));
     let key_file = data.root_key_file();
     let key_file = shell_quoted(&key_file.display().to_string());
     let mut block = format!("partway {}\n\n", env!("CARGO_PKG_VERSION"));
@@ -37,6 +38,9 @@ pub(super) fn text(
         let _ = writeln!(block, "  {label:<12}{value}");
     };
     line("endpoint", &format!("{endpoint} (region {})", settings.region));
+    if let Some(tls) = &settings.tls {
+        line("certificate", &format!("{} (taken up anew when it changes)", tls.certificate.display()));
+    }
     line("access key", &root_key.access_key);
     match origin {
         RootKeyOrigin::Made => line("secret key", &format!("{} (shown this once; kept in {key_file})", root_key.secret_key)),
@@ -65,7 +69,7 @@ pub(super) fn text(
     if let Some(metrics) = metrics {
         let _ = writeln!(block, "metrics on http://{metrics}");
     }
-    let _ = writeln!(block, "listening on http://{listening}");
+    let _ = writeln!(block, "listening on {scheme}://{listening}");
     block
 }
 
@@ -98,8 +102,12 @@ mod tests {
     use crate::config::{Flags, Values};
 
     fn block(origin: RootKeyOrigin, listening: &str, durability: &str) -> (String, tempfile::TempDir) {
+        block_with(origin, listening, &[("durability", durability)])
+    }
+
+    fn block_with(origin: RootKeyOrigin, listening: &str, flags: &[(&'static str, &str)]) -> (String, tempfile::TempDir) {
         let place = tempfile::tempdir().unwrap();
-        let flags = Flags::from([("durability", vec![durability.to_owned()])]);
+        let flags: Flags = flags.iter().map(|(name, value)| (*name, vec![(*value).to_owned()])).collect();
         let settings = Settings::new(&Values::load(&flags, []).unwrap()).unwrap();
         let data = DataDir::open_or_create(&place.path().join("my data")).unwrap();
         let key = RootKey { access_key: "AKROOT".to_owned(), secret_key: "root-secret".to_owned() };
@@ -129,6 +137,13 @@ mod tests {
         for origin in [RootKeyOrigin::File, RootKeyOrigin::Settings] {
             assert!(!block(origin, "127.0.0.1:1", "full").0.contains("root-secret"), "{origin:?}");
         }
+    }
+
+    #[test]
+    fn with_a_certificate_the_endpoint_is_https() {
+        let (text, _place) = block_with(RootKeyOrigin::File, "127.0.0.1:1", &[("tls-certificate", "/c.pem"), ("tls-key", "/k.pem")]);
+        assert!(text.contains("certificate /c.pem") && text.contains("--endpoint-url https://127.0.0.1:1"), "{text}");
+        assert!(text.ends_with("listening on https://127.0.0.1:1\n") && !text.contains("http://") && !text.contains("k.pem"), "{text}");
     }
 
     #[test]

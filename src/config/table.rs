@@ -52,6 +52,13 @@ pub const TABLE: &[Setting] = &[
         meaning: "Where metrics are scraped, apart from the clients' address because nobody has to sign there.",
     },
     Setting {
+        name: "tls-certificate",
+        kind: Kind::Path,
+        default: None,
+        meaning: "Certificate in PEM, followed by its chain: clients are served over TLS alone, in HTTP/1.1 or HTTP/2. Goes with tls-key. Both files may be replaced while the server runs; SIGHUP makes it look at once.",
+    },
+    Setting { name: "tls-key", kind: Kind::Path, default: None, meaning: "Private key of tls-certificate in PEM, not encrypted." },
+    Setting {
         name: "data",
         kind: Kind::Path,
         default: Some("./partway-data"),

@@ -11,10 +11,10 @@ use crate::{
     meta::RocksSettings,
     model::{KeyRecord, Limits},
     ops::GatewaySettings,
-    server::ServerSettings,
+    server::{Certificates, ServerSettings, TlsFiles},
     telemetry::LogFormat,
 };
-use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 /// When a success is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +54,8 @@ impl fmt::Debug for RootKey {
 pub struct Settings {
     /// Where clients connect.
     pub listen: SocketAddr,
+    /// The certificate that clients get, if they are served over TLS.
+    pub tls: Option<TlsFiles>,
     /// Where metrics are scraped, if anywhere.
     pub metrics_listen: Option<SocketAddr>,
     /// The data directory.
@@ -111,6 +113,12 @@ impl Settings {
             (Some(_), None) => return Err(ConfigError::Together("root-access-key is set but root-secret-key is not".to_owned())),
             (None, Some(_)) => return Err(ConfigError::Together("root-secret-key is set but root-access-key is not".to_owned())),
         };
+        let tls = match (read.path_if_set("tls-certificate"), read.path_if_set("tls-key")) {
+            (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+            (None, None) => None,
+            (Some(_), None) => return Err(ConfigError::Together("tls-certificate is set but tls-key is not".to_owned())),
+            (None, Some(_)) => return Err(ConfigError::Together("tls-key is set but tls-certificate is not".to_owned())),
+        };
         let durability = match read.text("durability").as_str() {
             "none" => Durability::None,
             _ => Durability::Full,
@@ -128,9 +136,10 @@ impl Settings {
                 size_text(gateway.inline_size_bytes_max)
             )));
         }
-        let events = events(&read)?;
+        let events = events(&read, tls.is_some())?;
         Ok(Self {
             listen: read.address("listen").unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0))),
+            tls,
             metrics_listen: read.address("metrics-listen"),
             data: read.path("data"),
             root_key,
@@ -158,9 +167,9 @@ impl Settings {
         })
     }
 
-    /// The server's part of the settings.
+    /// The server's part of the settings. `tls` is what the files for it hold.
     #[must_use]
-    pub fn server(&self, root_key: KeyRecord) -> ServerSettings {
+    pub fn server(&self, root_key: KeyRecord, tls: Option<Arc<Certificates>>) -> ServerSettings {
         ServerSettings {
             region: self.region.clone(),
             domains: self.domains.clone(),
@@ -173,11 +182,12 @@ impl Settings {
             head_timeout: self.head_timeout,
             body_timeout: self.body_timeout,
             drain_deadline: self.drain_deadline,
+            tls,
         }
     }
 }
 
-fn events(read: &Reader<'_>) -> Result<events::Settings, ConfigError> {
+fn events(read: &Reader<'_>, is_encrypted: bool) -> Result<events::Settings, ConfigError> {
     let networks =
         |name| read.list(name).iter().map(|text| events::Network::parse(text).expect("the table lets only networks pass")).collect();
     let public_url = read.text("callback-public-url");
@@ -197,6 +207,7 @@ fn events(read: &Reader<'_>) -> Result<events::Settings, ConfigError> {
         allow: networks("callback-allow"),
         deny: networks("callback-deny"),
         public_url: Some(public_url.trim_end_matches('/').to_owned()).filter(|url| !url.is_empty()),
+        is_encrypted,
         retry_min_ms: millis(retry_min),
         retry_max_ms: millis(retry_max),
         retention_ms: millis(read.duration("events-retention")),
@@ -233,8 +244,13 @@ impl Reader<'_> {
     }
 
     fn path(&self, name: &str) -> PathBuf {
+        self.path_if_set(name).unwrap_or_else(|| mismatch(name, &Value::Unset))
+    }
+
+    fn path_if_set(&self, name: &str) -> Option<PathBuf> {
         match self.0.value(name) {
-            Value::Path(path) => path.clone(),
+            Value::Path(path) => Some(path.clone()),
+            Value::Unset => None,
             other => mismatch(name, other),
         }
     }
@@ -327,6 +343,17 @@ mod tests {
     }
 
     #[test]
+    fn tls_has_a_certificate_and_its_key_or_neither() {
+        assert_eq!(settings(&[]).unwrap().tls, None);
+        let both = settings(&[("tls-certificate", "c.pem"), ("tls-key", "k.pem")]).unwrap();
+        assert_eq!(both.tls, Some(TlsFiles { certificate: "c.pem".into(), key: "k.pem".into() }));
+        assert!(both.events.is_encrypted, "applications are told https");
+        for half in [("tls-certificate", "c.pem"), ("tls-key", "k.pem")] {
+            assert!(matches!(settings(&[half]), Err(ConfigError::Together(_))), "{half:?}");
+        }
+    }
+
+    #[test]
     fn durability_none_reaches_both_stores() {
         let settings = settings(&[("durability", "none")]).unwrap();
         assert!(!settings.rocks.sync_writes && !settings.blobs.sync);
@@ -347,6 +374,7 @@ mod tests {
             allow: networks(&["10.0.0.0/8", "::1"]),
             deny: networks(&["10.1.0.0/16"]),
             public_url: Some("https://oss.example.com:444/keys".to_owned()),
+            is_encrypted: false,
             retry_min_ms: 1000,
             retry_max_ms: 1000,
             retention_ms: 3_600_000,

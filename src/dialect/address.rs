@@ -36,6 +36,15 @@ pub struct Hosts {
     pub cnames: std::collections::BTreeMap<String, String>,
 }
 
+/// Marks, among a request's extensions, that it came over TLS.
+#[derive(Clone, Copy, Debug)]
+pub struct Encrypted;
+
+/// Whether a request came over TLS to us.
+pub fn is_encrypted(parts: &Parts) -> bool {
+    parts.extensions.get::<Encrypted>().is_some()
+}
+
 /// The host as the client wrote it, port included: from the request line when it is there, else from Host.
 pub fn authority(parts: &Parts) -> &str {
     match parts.uri.authority() {
@@ -47,7 +56,8 @@ pub fn authority(parts: &Parts) -> &str {
 /// The URL of an object whose key is encoded, as this client would write it. Behind a proxy that ends TLS the scheme is the one
 /// it reports.
 pub(super) fn url(parts: &Parts, bucket: &Bucket, encoded_key: &str, virtual_hosted: bool) -> String {
-    let is_https = parts.uri.scheme_str() == Some("https") || values::text(&parts.headers, "x-forwarded-proto").as_deref() == Some("https");
+    let is_reported = values::text(&parts.headers, "x-forwarded-proto").as_deref() == Some("https");
+    let is_https = is_encrypted(parts) || parts.uri.scheme_str() == Some("https") || is_reported;
     let scheme = if is_https { "https" } else { "http" };
     let authority = authority(parts);
     if virtual_hosted { format!("{scheme}://{authority}/{encoded_key}") } else { format!("{scheme}://{authority}/{bucket}/{encoded_key}") }

@@ -56,12 +56,20 @@ pub(super) struct Courier {
     tls: Tls,
     signer: Arc<Signer>,
     public_url: Option<String>,
+    own_scheme: &'static str,
     answer_timeout: Duration,
 }
 
 impl Courier {
     pub(super) fn new(settings: &Settings, signer: Arc<Signer>, tls: Tls) -> Self {
-        Self { guard: Guard::new(settings), tls, signer, public_url: settings.public_url.clone(), answer_timeout: ANSWER_TIMEOUT }
+        Self {
+            guard: Guard::new(settings),
+            tls,
+            signer,
+            public_url: settings.public_url.clone(),
+            own_scheme: if settings.is_encrypted { "https" } else { "http" },
+            answer_timeout: ANSWER_TIMEOUT,
+        }
     }
 
     #[cfg(test)]
@@ -106,11 +114,12 @@ impl Courier {
 
     /// What applications fetch the public key from.
     fn public_key_url(&self, event: &EventRecord) -> String {
+        let scheme = self.own_scheme;
         match (&self.public_url, event.origin.authority.as_str()) {
             (Some(url), _) => format!("{url}{PUBLIC_KEY_PATH}"),
             // A request of HTTP/1.0 need not say where it was sent to.
-            (None, "") => format!("http://localhost{PUBLIC_KEY_PATH}"),
-            (None, authority) => format!("http://{authority}{PUBLIC_KEY_PATH}"),
+            (None, "") => format!("{scheme}://localhost{PUBLIC_KEY_PATH}"),
+            (None, authority) => format!("{scheme}://{authority}{PUBLIC_KEY_PATH}"),
         }
     }
 

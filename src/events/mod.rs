@@ -33,6 +33,8 @@ pub struct Settings {
     pub deny: Vec<Network>,
     /// Where applications fetch the public key: scheme and host. `None` is the host that the upload was sent to.
     pub public_url: Option<String>,
+    /// Whether that host is served over TLS.
+    pub is_encrypted: bool,
     /// How long a failed callback waits before the second attempt. Milliseconds.
     pub retry_min_ms: i64,
     /// How long it waits at most before a further one. Milliseconds.
@@ -47,6 +49,7 @@ impl Default for Settings {
             allow: Vec::new(),
             deny: Vec::new(),
             public_url: None,
+            is_encrypted: false,
             retry_min_ms: 10_000,
             retry_max_ms: 3_600_000,
             retention_ms: 7 * 24 * 3_600_000,

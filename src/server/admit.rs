@@ -9,7 +9,12 @@ use crate::{
         Addressed, AuthError, Claim, Payload,
         policy::{self, Policies},
     },
-    dialect::{address::Address, date, error::Rejection, s3},
+    dialect::{
+        address::{Address, is_encrypted},
+        date,
+        error::Rejection,
+        s3,
+    },
     model::{Account, Acl, Bucket, Caller, Failure, KeyRecord, KeyStatus, ObjectKey, ObjectRef, Operation},
     ops::{Admitted, BucketAccess, ObjectAccess},
 };
@@ -254,7 +259,8 @@ pub(super) fn grounds<'a>(sender: &'a Sender, access: Option<&'a BucketAccess>, 
 pub(super) fn policy_context(exchange: &Exchange<'_>) -> Vec<(&'static str, String)> {
     let mut context = vec![
         ("aws:sourceip", exchange.peer.ip().to_canonical().to_string()),
-        ("aws:securetransport", "false".to_owned()),
+        // What a proxy says does not count: anybody could say it.
+        ("aws:securetransport", is_encrypted(exchange.sent).to_string()),
         ("aws:currenttime", date::iso8601(exchange.now)),
     ];
     let of_object = exchange.fields.is_some() || exchange.address.as_ref().is_some_and(|address| address.key.is_some());

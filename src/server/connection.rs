@@ -1,56 +1,56 @@
-//! One connection: its timeouts, its requests one after the other, and how it ends.
+//! One connection: its handshake, its timeouts, its requests in HTTP/1.1, and how it ends. HTTP/2 is next door.
 //!
-//! - A head must arrive within the head timeout, also the first one and the next one of a kept connection.
+//! - A handshake, and then a head, must arrive within the head timeout, also the next one of a kept connection.
 //! - A client that does not take its answer for longer than the body timeout loses the connection.
 //! - Closing lingers: when the client may still be sending, what it sends is discarded for a bounded while, so that
 //!   the kernel does not answer it with a reset that would take the answer with it.
 
-use super::reply::ReplyBody;
+use super::{http2, impatient::ImpatientStream, reply::ReplyBody, tls};
+use crate::{
+    dialect::address::Encrypted,
+    telemetry::{self, Metric},
+};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use http::{Request, Response, header};
 use hyper::{body::Incoming, server::conn::http1, service::Service};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{
     convert::Infallible,
-    future::{Future as _, poll_fn},
-    io::{self, IoSlice},
+    future::poll_fn,
+    io,
     net::SocketAddr,
-    pin::{Pin, pin},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll},
     time::Duration,
 };
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
     net::TcpStream,
-    sync::watch,
-    time::{Sleep, sleep, timeout},
+    sync::{Semaphore, watch},
+    time::timeout,
 };
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 /// Answers requests. Dropped when the client hangs up.
 pub(super) type Handler = Arc<dyn Fn(Request<Incoming>, SocketAddr) -> BoxFuture<'static, Response<ReplyBody>> + Send + Sync>;
 
 /// The largest head. Bytes. S3 allows 8 KB of header fields; a presigned URL with a token and a policy is long, too.
-const HEAD_SIZE_MAX: usize = 32 << 10;
+pub(super) const HEAD_SIZE_MAX: usize = 32 << 10;
 /// How much of a connection is buffered in either direction. Bytes.
 ///
 /// A thousand uploads at once must fit into memory with their buffers.
 const BUFFER_SIZE_MAX: usize = 40 << 10;
 /// The largest number of header fields of a request.
-const HEADER_COUNT_MAX: usize = 100;
-/// What is read and discarded of a connection that ends while its client is still sending. Bytes.
-const LINGER_SIZE_MAX: usize = 64 << 20;
-/// How long such a connection may linger altogether, and with nothing arriving.
-const LINGER_TIME_MAX: Duration = Duration::from_secs(5);
-const LINGER_PAUSE_MAX: Duration = Duration::from_secs(1);
+pub(super) const HEADER_COUNT_MAX: usize = 100;
+/// How long saying goodbye in TLS may take.
+const GOODBYE_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// What a connection tolerates.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Timeouts {
-    /// For a request's head, and so for an idle connection.
+    /// For a handshake, for a request's head, and so for an idle connection.
     pub(super) head: Duration,
     /// For taking the next bytes of an answer.
     pub(super) write: Duration,
@@ -67,20 +67,81 @@ pub(super) enum Phase {
     Aborting,
 }
 
+/// Who is connected, and who answers.
+#[derive(Clone)]
+pub(super) struct Client {
+    pub(super) handler: Handler,
+    pub(super) peer: SocketAddr,
+    pub(super) timeouts: Timeouts,
+    pub(super) phase: watch::Receiver<Phase>,
+    /// One for each request of HTTP/2 that may be answered at once, on whatever connection.
+    pub(super) streams: Arc<Semaphore>,
+}
+
+/// What is left to be done when a connection has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// Nothing: nobody is sending any more, or it does not matter.
+    Done,
+    /// The client may still be sending and has an answer to read.
+    Sending,
+}
+
 /// Serves a connection until either side has enough, or it is told to close.
-pub(super) async fn serve_connection(
-    stream: TcpStream,
-    peer: SocketAddr,
-    timeouts: Timeouts,
-    handler: Handler,
-    phase: watch::Receiver<Phase>,
-) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY");
+pub(super) async fn serve_connection(stream: TcpStream, client: Client, tls: Option<TlsAcceptor>) {
+    let mut stream = ImpatientStream::new(stream, client.timeouts.write);
+    let ended = match tls {
+        None => serve_http1(&mut stream, &client, false).await,
+        // Boxed, so that connections in clear do not carry the room for it.
+        Some(acceptor) => Box::pin(serve_encrypted(&mut stream, &client, acceptor)).await,
+    };
+    match ended {
+        Ended::Done => {}
+        Ended::Sending => tokio::select! {
+            () = stream.linger() => {}
+            () = until(client.phase, |phase| phase == Phase::Aborting) => {}
+        },
     }
+}
+
+async fn serve_encrypted(stream: &mut ImpatientStream, client: &Client, acceptor: TlsAcceptor) -> Ended {
+    let written = stream.written();
+    let closing = until(client.phase.clone(), |phase| phase != Phase::Serving);
+    let shaken = tokio::select! {
+        shaken = shake_hands(&acceptor, stream, client.timeouts.head) => shaken,
+        () = closing => return Ended::Done,
+    };
+    match shaken {
+        Ok(stream) if tls::speaks_http2(stream.get_ref().1) => http2::serve(stream, client, &written).await,
+        Ok(stream) => serve_http1(stream, client, true).await,
+        Err(error) => {
+            // The client's doing: another protocol, a port scan, an authority that it does not know.
+            tracing::debug!(%error, peer = %client.peer, "TLS handshake failed");
+            telemetry::counter(Metric::TlsHandshakesFailed, &[]).increment(1);
+            // So that it gets to read the alert.
+            Ended::Sending
+        }
+    }
+}
+
+/// Answers a client's TLS handshake.
+///
+/// # Errors
+/// Whatever is wrong with it; `TimedOut`.
+pub(super) async fn shake_hands<S>(acceptor: &TlsAcceptor, stream: S, patience: Duration) -> io::Result<TlsStream<S>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    timeout(patience, acceptor.accept(stream)).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+async fn serve_http1<S>(stream: S, client: &Client, is_encrypted: bool) -> Ended
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(timeouts.head)
+        .header_read_timeout(client.timeouts.head)
         .max_headers(HEADER_COUNT_MAX)
         .max_header_size(HEAD_SIZE_MAX)
         .max_buf_size(BUFFER_SIZE_MAX)
@@ -88,17 +149,17 @@ pub(super) async fn serve_connection(
         .half_close(false)
         .pipeline_flush(false)
         .serve_connection(
-            TokioIo::new(ImpatientStream::new(stream, timeouts.write)),
-            Requests { handler, peer, said_close: Arc::default() },
+            TokioIo::new(stream),
+            Requests { handler: Arc::clone(&client.handler), peer: client.peer, is_encrypted, said_close: Arc::default() },
         );
 
-    let mut closing = until(phase.clone(), |phase| phase != Phase::Serving).boxed();
-    let mut aborting = until(phase, |phase| phase == Phase::Aborting).boxed();
+    let mut closing = until(client.phase.clone(), |phase| phase != Phase::Serving).boxed();
+    let mut aborting = until(client.phase.clone(), |phase| phase == Phase::Aborting).boxed();
     let mut told_to_close = false;
     let ended = loop {
         tokio::select! {
             ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => break ended,
-            () = &mut aborting => return,
+            () = &mut aborting => return Ended::Done,
             () = &mut closing, if !told_to_close => {
                 Pin::new(&mut connection).graceful_shutdown();
                 told_to_close = true;
@@ -107,18 +168,19 @@ pub(super) async fn serve_connection(
     };
     if let Err(error) = &ended {
         // The client's doing: a broken head, a reset, a timeout. Not for anybody to look at.
-        tracing::debug!(%error, %peer, "connection ended");
+        tracing::debug!(%error, peer = %client.peer, "connection ended");
     }
     let parts = connection.into_parts();
-    if ended.is_err() || parts.service.said_close.load(Ordering::Relaxed) {
-        tokio::select! {
-            () = linger(parts.io.into_inner().stream) => {}
-            () = aborting => {}
-        }
+    if is_encrypted {
+        // In TLS, an end that is not announced looks like one that was forged. A client that is gone does not mind.
+        let mut stream = parts.io.into_inner();
+        let _ = timeout(GOODBYE_TIME_MAX, stream.shutdown()).await;
     }
+    if ended.is_err() || parts.service.said_close.load(Ordering::Relaxed) { Ended::Sending } else { Ended::Done }
 }
 
-async fn until(mut phase: watch::Receiver<Phase>, reached: fn(Phase) -> bool) {
+/// Waits for a phase.
+pub(super) async fn until(mut phase: watch::Receiver<Phase>, reached: fn(Phase) -> bool) {
     while !reached(*phase.borrow_and_update()) {
         // The sender outlives every connection; should it not, that means closing, too.
         if phase.changed().await.is_err() {
@@ -127,28 +189,11 @@ async fn until(mut phase: watch::Receiver<Phase>, reached: fn(Phase) -> bool) {
     }
 }
 
-/// Closes the sending half and reads what the client still sends, within bounds.
-pub(super) async fn linger(mut stream: TcpStream) {
-    let mut discarded = [0; 8 << 10];
-    let rest = async {
-        stream.shutdown().await?;
-        let mut size: usize = 0;
-        while size < LINGER_SIZE_MAX {
-            match timeout(LINGER_PAUSE_MAX, stream.read(&mut discarded)).await {
-                Ok(Ok(0)) | Err(_) => break,
-                Ok(count) => size = size.saturating_add(count?),
-            }
-        }
-        io::Result::Ok(())
-    };
-    // Whatever goes wrong now, the connection is over.
-    let _ = timeout(LINGER_TIME_MAX, rest).await;
-}
-
 /// The handler as hyper calls it.
 struct Requests {
     handler: Handler,
     peer: SocketAddr,
+    is_encrypted: bool,
     /// Whether an answer said `Connection: close`, which it does when the request's body has not been read to its end.
     said_close: Arc<AtomicBool>,
 }
@@ -158,69 +203,15 @@ impl Service<Request<Incoming>> for Requests {
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Response<ReplyBody>, Infallible>>;
 
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        if self.is_encrypted {
+            request.extensions_mut().insert(Encrypted);
+        }
         let said_close = Arc::clone(&self.said_close);
         let note = move |reply: Response<ReplyBody>| {
             said_close.fetch_or(reply.headers().contains_key(header::CONNECTION), Ordering::Relaxed);
             Ok(reply)
         };
         (self.handler)(request, self.peer).map(note).boxed()
-    }
-}
-
-/// A stream that fails with `TimedOut` when its peer takes nothing for too long.
-struct ImpatientStream {
-    stream: TcpStream,
-    patience: Duration,
-    /// Runs while a write is stuck.
-    stuck: Option<Pin<Box<Sleep>>>,
-}
-
-impl ImpatientStream {
-    fn new(stream: TcpStream, patience: Duration) -> Self {
-        Self { stream, patience, stuck: None }
-    }
-
-    fn watch<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if written.is_ready() {
-            self.stuck = None;
-            return written;
-        }
-        let patience = self.patience;
-        let stuck = self.stuck.get_or_insert_with(|| Box::pin(sleep(patience)));
-        match pin!(stuck).poll(cx) {
-            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
-            Poll::Pending => Poll::Pending,
-        }
-    }
-}
-
-impl AsyncRead for ImpatientStream {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for ImpatientStream {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.watch(cx, written)
-    }
-
-    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        self.watch(cx, written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -5,13 +5,18 @@
 //! connections are just closed.
 
 use super::{
-    connection::{Handler, Phase, Timeouts, linger, serve_connection},
+    connection::{Client, Handler, Phase, Timeouts, serve_connection, shake_hands},
     counted::{Counted, none_left},
+    impatient::ImpatientStream,
+    reply::ReplyBody,
+    tls::Certificates,
 };
 use crate::telemetry::{self, Metric};
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
 use std::{io, sync::Arc, time::Duration};
 use tokio::{
-    io::AsyncWriteExt as _,
+    io::{AsyncWrite, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
     time::{Instant, sleep, timeout, timeout_at},
@@ -33,19 +38,25 @@ const SLOW_DOWN: &[u8] = b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
 pub(super) struct Connections {
     handler: Handler,
     timeouts: Timeouts,
+    tls: Option<Arc<Certificates>>,
     permits: Arc<Semaphore>,
+    /// For requests of HTTP/2, of which a connection may have many: as many as there may be connections.
+    streams: Arc<Semaphore>,
     refusing: Arc<Semaphore>,
     phase: watch::Sender<Phase>,
     open: watch::Sender<usize>,
 }
 
 impl Connections {
-    /// None yet; at most `count_max` at once, answered by `handler`.
-    pub(super) fn new(handler: Handler, timeouts: Timeouts, count_max: usize) -> Arc<Self> {
+    /// None yet; at most `count_max` at once, answered by `handler`, encrypted when there is a certificate.
+    pub(super) fn new(handler: Handler, timeouts: Timeouts, count_max: usize, tls: Option<Arc<Certificates>>) -> Arc<Self> {
+        let count_max = count_max.min(Semaphore::MAX_PERMITS);
         Arc::new(Self {
             handler,
             timeouts,
-            permits: Arc::new(Semaphore::new(count_max.min(Semaphore::MAX_PERMITS))),
+            tls,
+            permits: Arc::new(Semaphore::new(count_max)),
+            streams: Arc::new(Semaphore::new(count_max)),
             refusing: Arc::new(Semaphore::new(REFUSING_COUNT_MAX)),
             phase: watch::Sender::new(Phase::Serving),
             open: watch::Sender::new(0),
@@ -79,11 +90,17 @@ impl Connections {
                 self.refuse(stream);
                 continue;
             };
-            let this = Arc::clone(&self);
             let counted = Counted::new(&self.open, Metric::Connections);
-            let phase = self.phase.subscribe();
+            let client = Client {
+                handler: Arc::clone(&self.handler),
+                peer,
+                timeouts: self.timeouts,
+                phase: self.phase.subscribe(),
+                streams: Arc::clone(&self.streams),
+            };
+            let tls = self.tls.as_ref().map(|certificates| certificates.acceptor());
             tokio::spawn(async move {
-                serve_connection(stream, peer, this.timeouts, Arc::clone(&this.handler), phase).await;
+                serve_connection(stream, client, tls).await;
                 drop((counted, permit));
             });
         }
@@ -102,22 +119,40 @@ impl Connections {
     fn refuse(&self, stream: TcpStream) {
         telemetry::counter(Metric::ConnectionsRefused, &[]).increment(1);
         let Ok(permit) = Arc::clone(&self.refusing).try_acquire_owned() else { return };
+        let tls = self.tls.as_ref().map(|certificates| certificates.refusing_acceptor());
         tokio::spawn(async move {
-            let _ = timeout(REFUSING_TIME_MAX, tell_to_slow_down(stream)).await;
+            let mut stream = ImpatientStream::new(stream, REFUSING_TIME_MAX);
+            let told = timeout(REFUSING_TIME_MAX, async {
+                match tls {
+                    None => tell_to_slow_down(&mut stream).await,
+                    Some(acceptor) => tell_to_slow_down(&mut shake_hands(&acceptor, &mut stream, REFUSING_TIME_MAX).await?).await,
+                }
+            });
+            if matches!(told.await, Ok(Ok(()))) {
+                let _ = timeout(REFUSING_TIME_MAX, stream.linger()).await;
+            }
             drop(permit);
         });
     }
 }
 
-async fn tell_to_slow_down(mut stream: TcpStream) -> io::Result<()> {
+/// What a client is told for whose request there is no room, where it can be told of that request alone.
+pub(super) fn slow_down() -> Response<ReplyBody> {
+    let mut reply = Response::new(ReplyBody::full(Bytes::from_static(SLOW_DOWN)));
+    *reply.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    reply.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    reply
+}
+
+async fn tell_to_slow_down(stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
     let head = format!(
         "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/xml\r\nContent-Length: {}\r\nRetry-After: 1\r\nConnection: close\r\n\r\n",
         SLOW_DOWN.len()
     );
     stream.write_all(head.as_bytes()).await?;
     stream.write_all(SLOW_DOWN).await?;
-    linger(stream).await;
-    Ok(())
+    stream.shutdown().await
 }
 
 /// Whether a failed accept is about the connection that was to be accepted and not about us.
@@ -166,7 +201,7 @@ mod tests {
     async fn listening(count_max: usize) -> (Arc<Connections>, SocketAddr) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let connections = Connections::new(echo(), TIMEOUTS, count_max);
+        let connections = Connections::new(echo(), TIMEOUTS, count_max, None);
         let accepting = Arc::clone(&connections);
         tokio::spawn(async move { accepting.accept(listener).await });
         (connections, address)

@@ -9,7 +9,9 @@ mod counted;
 mod document;
 mod form;
 mod health;
+mod http2;
 mod ids;
+mod impatient;
 mod listen;
 mod nonces;
 mod pipeline;
@@ -20,6 +22,9 @@ mod sts;
 #[cfg(test)]
 mod tests;
 mod throttle;
+mod tls;
+
+pub use self::tls::{Certificates, Reloaded, TlsError, TlsFiles};
 
 use self::{connection::Timeouts, listen::Connections, pipeline::Server};
 use crate::{
@@ -60,6 +65,8 @@ pub struct ServerSettings {
     pub body_timeout: Duration,
     /// How long requests in flight may go on after the stop signal.
     pub drain_deadline: Duration,
+    /// The certificate that clients get; without one, they are served unencrypted.
+    pub tls: Option<Arc<Certificates>>,
 }
 
 /// How often metrics are settled and the gauges of the gateway's state are refreshed.
@@ -82,9 +89,10 @@ pub async fn serve(
     let drain_deadline = settings.drain_deadline;
     let timeouts = Timeouts { head: settings.head_timeout, write: settings.body_timeout };
     let connection_count_max = settings.connection_count_max;
+    let tls = settings.tls.clone();
     let server = Server::new(settings, Arc::clone(&gateway), outbox);
-    let connections = Connections::new(server.handler(), timeouts, connection_count_max);
-    let _operators = Operators::start(&server, metrics_listener, timeouts);
+    let connections = Connections::new(server.handler(), timeouts, connection_count_max, tls.clone());
+    let _operators = Operators::start(&server, metrics_listener, timeouts, tls);
 
     let mut accepting = Box::pin(Arc::clone(&connections).accept(listener));
     let failed = tokio::select! {
@@ -115,7 +123,7 @@ pub async fn serve(
 struct Operators(Vec<JoinHandle<()>>);
 
 impl Operators {
-    fn start(server: &Arc<Server>, listener: Option<TcpListener>, timeouts: Timeouts) -> Self {
+    fn start(server: &Arc<Server>, listener: Option<TcpListener>, timeouts: Timeouts, tls: Option<Arc<Certificates>>) -> Self {
         let state = Arc::clone(server);
         let not_ready: health::NotReady = Arc::new(move || state.not_ready());
         let refreshed = Arc::clone(&not_ready);
@@ -127,8 +135,9 @@ impl Operators {
                 telemetry::settle_metrics();
             }
         })];
+        tasks.extend(tls.map(|certificates| tokio::spawn(certificates.watch())));
         if let Some(listener) = listener {
-            let connections = Connections::new(health::handler(not_ready), timeouts, OPERATOR_CONNECTIONS_MAX);
+            let connections = Connections::new(health::handler(not_ready), timeouts, OPERATOR_CONNECTIONS_MAX, None);
             tasks.push(tokio::spawn(async move {
                 if let Err(error) = connections.accept(listener).await {
                     tracing::error!(%error, "the metrics listener has failed");

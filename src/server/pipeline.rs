@@ -209,7 +209,12 @@ impl Server {
             Some(rest) => rest.discard_rest(expects_continue(&parts)).await,
             None => false,
         };
-        if draining || !can_go_on {
+        let is_http2 = parts.version == http::Version::HTTP_2;
+        if is_http2 {
+            // What is left of a body ends with its stream and does not stand before the next request.
+            head.headers_mut().remove(header::CONNECTION);
+        }
+        if draining || (!can_go_on && !is_http2) {
             head.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         head.map(|document| match content {
@@ -361,7 +366,7 @@ fn expects_continue(parts: &Parts) -> bool {
 
 /// 400 unless there is one Host (RFC 9112 §3.2): with two, a proxy before us and we could mean different buckets. For the
 /// same reason the one must be what the request line names, if that names any: signatures cover the header, and the bucket
-/// is found in the line.
+/// is found in the line. In HTTP/2 `:authority` is that line (RFC 9113 §8.3.1).
 fn check_host(parts: &Parts) -> Result<(), Rejection> {
     match parts.headers.get_all(header::HOST).iter().count() {
         0 if parts.version > http::Version::HTTP_10 => {

@@ -51,6 +51,12 @@ impl ReplyBody {
         Self { content: Content::Stream { stream, remaining: size }, completion: None }
     }
 
+    /// This body without its bytes, for an answer that must not have any.
+    pub(super) fn without_content(mut self) -> Self {
+        self.content = Content::Empty;
+        self
+    }
+
     /// This body, letting go of `completion` when it has been sent.
     pub(super) fn completing(mut self, completion: Box<Completion>) -> Self {
         self.completion = Some(completion);

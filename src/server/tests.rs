@@ -30,7 +30,9 @@ const REGION: &str = "us-east-1";
 const NOW: Timestamp = Timestamp::from_secs(1_768_465_800);
 
 mod admission;
+mod http2;
 mod sts;
+mod tls;
 
 /// A server with its own runtime, so that tests may block.
 struct Harness {
@@ -92,6 +94,7 @@ impl Harness {
             head_timeout: Duration::from_secs(5),
             body_timeout: Duration::from_secs(5),
             drain_deadline: Duration::from_secs(5),
+            tls: None,
         };
         change(&mut settings);
         let (stop, stopped) = oneshot::channel();

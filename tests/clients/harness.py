@@ -39,7 +39,7 @@ class Server:
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
             text = self.log.read_bytes()[offset:].decode(errors="replace")
-            found = re.search(r"^listening on (http://\S+)$", text, re.MULTILINE)
+            found = re.search(r"^listening on (https?://\S+)$", text, re.MULTILINE)
             metrics = re.search(r"^metrics on (http://\S+)$", text, re.MULTILINE)
             if found and metrics:
                 self.endpoint = found[1]
@@ -52,7 +52,7 @@ class Server:
 
     @property
     def address(self):
-        return self.endpoint.removeprefix("http://")
+        return self.endpoint.split("//", 1)[1]
 
     def stop(self):
         """Ends it as an operator would, and insists that it drains cleanly."""
