@@ -1,6 +1,6 @@
 # One screen: run it, build it, test it, check it. One profile, so that RocksDB is compiled once.
 
-.PHONY: run build test test-rust test-clients test-crash bench lint clean prerequisites
+.PHONY: run build test test-rust test-clients test-crash test-races bench lint clean prerequisites
 .DEFAULT_GOAL := build
 
 # Serves on 127.0.0.1:9000 with data in ./partway-data. More flags: make run ARGS="--listen 0.0.0.0:9000"
@@ -34,6 +34,11 @@ test-crash: export CRASH_KILLS ?= 200
 test-crash: prerequisites
 	@.ci/prerequisites crash
 	cargo test --release --locked --test crash -- --nocapture
+
+# Storms of racing requests for an hour, which is as many as fit. Shorter: make test-races RACES_MINUTES=5
+test-races: export RACES_MINUTES ?= 60
+test-races: prerequisites
+	cargo test --release --locked --test races -- --nocapture storm
 
 # Figures, not verdicts: nothing fails for being slow.
 bench: prerequisites

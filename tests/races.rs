@@ -1,7 +1,7 @@
 //! Races over the stores that servers use: many tasks at once, and single stories told step by step.
 //!
 //! The order of things is not repeatable, what the tasks do is: `RACES_SEED=<seed>` runs the storms of one
-//! seed, `RACES_STORMS=<count>` more of them.
+//! seed, `RACES_STORMS=<count>` more of them, `RACES_MINUTES=<minutes>` as many as fit into that time.
 
 mod gateway;
 #[path = "races/history.rs"]
@@ -12,6 +12,7 @@ mod stories;
 mod storm;
 
 use history::Counts;
+use std::time::{Duration, Instant};
 use storm::{Weather, storm};
 
 /// Operations of each task.
@@ -19,12 +20,18 @@ const OPERATIONS: u64 = 120;
 
 fn storms(count: u64, weather: Weather) {
     let setting = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
-    let seeds = match setting("RACES_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..setting("RACES_STORMS").unwrap_or(count),
+    let minutes = setting("RACES_MINUTES");
+    let seeds = match (setting("RACES_SEED"), minutes) {
+        (Some(seed), _) => seed..seed + 1,
+        (None, Some(_)) => 0..u64::MAX,
+        (None, None) => 0..setting("RACES_STORMS").unwrap_or(count),
     };
+    let begin = Instant::now();
     let mut all = Counts::new();
     for seed in seeds {
+        if minutes.is_some_and(|minutes| begin.elapsed() >= Duration::from_secs(60 * minutes)) {
+            break;
+        }
         println!("RACES_SEED={seed}");
         let counts = runtime().block_on(storm(seed, OPERATIONS, weather));
         counts.into_iter().for_each(|(what, count)| *all.entry(what).or_default() += count);
