@@ -151,6 +151,25 @@ pub const MANIFEST_CHUNK_PARTS: usize = 256;
 /// Up to so many parts stay in the object's own record.
 pub const PARTS_HERE_MAX: usize = 4;
 
+/// In whose counters a record stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Charge {
+    /// In none yet: it was written before there were counters, and has not been counted since.
+    Uncounted,
+    /// In its bucket's alone: it was written without an access key, or before there were counters.
+    Bucket,
+    /// In its bucket's and in those of the access key that wrote it.
+    Key(String),
+}
+
+impl Charge {
+    /// Of what is written with this access key, or without one.
+    #[must_use]
+    pub fn of(access_key: Option<&str>) -> Self {
+        access_key.map_or(Self::Bucket, |access_key| Self::Key(access_key.to_owned()))
+    }
+}
+
 /// An object: its head and where its bytes are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectRecord {
@@ -172,6 +191,8 @@ pub struct ObjectRecord {
     pub content: Content,
     /// What may be done with it.
     pub kind: ObjectKind,
+    /// Whose quota it counts against.
+    pub charge: Charge,
 }
 
 impl ObjectRecord {
@@ -220,6 +241,9 @@ pub struct UploadRecord {
     pub checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
     /// Whether parts must come 1, 2, 3, …
     pub sequential: bool,
+    /// Whose quota its parts count against, and the object that they become. [`Charge::Uncounted`] when it was begun before
+    /// there were counters: its own counters say then what has been counted of it.
+    pub charge: Charge,
 }
 
 /// One acknowledged upload of a part.
@@ -239,6 +263,9 @@ pub struct PartRecord {
     pub crc64_ecma: u64,
     /// Its bytes.
     pub extents: Vec<Extent>,
+    /// Whether it stands in its upload's counters; `false` when it was written before there were any and has not been counted
+    /// since.
+    pub is_counted: bool,
 }
 
 /// What a completed upload leaves, so that a replay gets the same answer.
@@ -258,6 +285,15 @@ pub struct CompletedRecord {
     pub checksum: Option<ObjectChecksum>,
     /// The object's CRC-64/XZ.
     pub crc64_ecma: u64,
+}
+
+/// How much a bucket, or an access key, may hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuotaRecord {
+    /// Bytes of objects and of parts of open uploads; `None` for any number.
+    pub bytes_max: Option<u64>,
+    /// Objects and open uploads; `None` for any number.
+    pub objects_max: Option<u64>,
 }
 
 /// A live blob file.
@@ -293,23 +329,38 @@ impl Record for BucketRecord {
     }
 }
 impl Record for ObjectRecord {
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
 
     fn decode_older(version: u8, fields: &[u8]) -> Option<Result<Self, postcard::Error>> {
-        (version == 1).then(|| older::whole::<older::ObjectV1>(fields).map(Self::from))
+        match version {
+            1 => Some(older::whole::<older::ObjectV1>(fields).map(Self::from)),
+            2 => Some(older::whole::<older::ObjectV2>(fields).map(Self::from)),
+            _ => None,
+        }
     }
 }
 impl Record for ManifestChunk {
     const VERSION: u8 = 1;
 }
 impl Record for UploadRecord {
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
 
     fn decode_older(version: u8, fields: &[u8]) -> Option<Result<Self, postcard::Error>> {
-        (version == 1).then(|| older::whole::<older::UploadV1>(fields).map(Self::from))
+        match version {
+            1 => Some(older::whole::<older::UploadV1>(fields).map(Self::from)),
+            2 => Some(older::whole::<older::UploadV2>(fields).map(Self::from)),
+            _ => None,
+        }
     }
 }
 impl Record for PartRecord {
+    const VERSION: u8 = 2;
+
+    fn decode_older(version: u8, fields: &[u8]) -> Option<Result<Self, postcard::Error>> {
+        (version == 1).then(|| older::whole::<older::PartV1>(fields).map(Self::from))
+    }
+}
+impl Record for QuotaRecord {
     const VERSION: u8 = 1;
 }
 impl Record for CompletedRecord {
@@ -448,6 +499,7 @@ mod tests {
     fn an_object_is_stored_as_ever() {
         let whole = ObjectRecord {
             kind: crate::meta::record::ObjectKind::Plain,
+            charge: crate::meta::record::Charge::Uncounted,
             etag: ETag::Whole([0xEE; 16]),
             size: 301,
             last_modified: Timestamp::from_millis(-1),
@@ -474,18 +526,37 @@ mod tests {
             &multipart,
             "0101eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeac02ad0201010a746578742f706c61696e0000000000000001016101ff01017401760101040102030401ac020001ac0201dddddddddddddddddddddddddddddddd028002ad02",
         );
-        golden(
+        older(
             &multipart,
             "0201eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeac02ad0201010a746578742f706c61696e0000000000000001016101ff0101740176000101040102030401ac020001ac0201dddddddddddddddddddddddddddddddd028002ad0200",
         );
-        let attributes = Attributes { acl: Some(Acl::Private), ..Attributes::default() };
         golden(
-            &ObjectRecord { attributes, kind: ObjectKind::Symlink(ObjectKey::new("k").unwrap()), ..multipart.clone() },
+            &multipart,
+            "0301eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeac02ad0201010a746578742f706c61696e0000000000000001016101ff0101740176000101040102030401ac020001ac0201dddddddddddddddddddddddddddddddd028002ad020000",
+        );
+        let charge = Charge::Key("AK".to_owned());
+        golden(
+            &ObjectRecord { charge, ..multipart.clone() },
+            "0301eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeac02ad0201010a746578742f706c61696e0000000000000001016101ff0101740176000101040102030401ac020001ac0201dddddddddddddddddddddddddddddddd028002ad02000202414b",
+        );
+        let attributes = Attributes { acl: Some(Acl::Private), ..Attributes::default() };
+        let link = ObjectRecord { attributes, kind: ObjectKind::Symlink(ObjectKey::new("k").unwrap()), ..multipart.clone() };
+        older(
+            &link,
             "0201eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeac02ad02010000000000000000000001000101040102030401ac020001ac0201dddddddddddddddddddddddddddddddd028002ad0202016b",
         );
         golden(
-            &ObjectRecord { kind: ObjectKind::Appendable, content: Content::Here(vec![]), ..multipart },
+            &ObjectRecord { charge: Charge::Bucket, ..link },
+            "0301eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeac02ad02010000000000000000000001000101040102030401ac020001ac0201dddddddddddddddddddddddddddddddd028002ad0202016b01",
+        );
+        let log = ObjectRecord { kind: ObjectKind::Appendable, content: Content::Here(vec![]), ..multipart };
+        older(
+            &log,
             "0201eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeac02ad0201010a746578742f706c61696e0000000000000001016101ff0101740176000101040102030401ac020001ac02000001",
+        );
+        golden(
+            &ObjectRecord { charge: Charge::Bucket, ..log },
+            "0301eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeac02ad0201010a746578742f706c61696e0000000000000001016101ff0101740176000101040102030401ac020001ac0200000101",
         );
     }
 
@@ -500,6 +571,7 @@ mod tests {
     #[test]
     fn an_upload_is_stored_as_ever() {
         let upload = UploadRecord {
+            charge: Charge::Uncounted,
             sequential: false,
             initiator: Account::root(),
             initiated: Timestamp::from_millis(1),
@@ -507,9 +579,16 @@ mod tests {
             checksum: Some((ChecksumAlgorithm::Sha256, ChecksumType::Composite)),
         };
         older(&upload, "0104726f6f7402010a746578742f706c61696e0000000000000001016101ff0101740176010400");
+        let sequential = UploadRecord { sequential: true, ..upload };
+        older(&sequential, "0204726f6f7402010a746578742f706c61696e0000000000000001016101ff01017401760001040001");
+        golden(&sequential, "0304726f6f7402010a746578742f706c61696e0000000000000001016101ff0101740176000104000100");
         golden(
-            &UploadRecord { sequential: true, ..upload },
-            "0204726f6f7402010a746578742f706c61696e0000000000000001016101ff01017401760001040001",
+            &UploadRecord { charge: Charge::Key("AK".to_owned()), ..sequential.clone() },
+            "0304726f6f7402010a746578742f706c61696e0000000000000001016101ff010174017600010400010202414b",
+        );
+        golden(
+            &UploadRecord { charge: Charge::Bucket, ..sequential },
+            "0304726f6f7402010a746578742f706c61696e0000000000000001016101ff0101740176000104000101",
         );
     }
 
@@ -523,11 +602,26 @@ mod tests {
             crc64_nvme: 3,
             crc64_ecma: 1 << 63,
             extents: parts().remove(0).extents,
+            is_counted: false,
         };
-        golden(
+        older(
             &part,
             "01aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaad02040003808080808080808080010200b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b100ac0201b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b20501",
         );
+        golden(
+            &part,
+            "02aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaad02040003808080808080808080010200b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b100ac0201b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2050100",
+        );
+        golden(
+            &PartRecord { is_counted: true, ..part },
+            "02aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaad02040003808080808080808080010200b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b100ac0201b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2050101",
+        );
+    }
+
+    #[test]
+    fn a_quota_is_stored_as_ever() {
+        golden(&QuotaRecord { bytes_max: Some(300), objects_max: None }, "0101ac0200");
+        golden(&QuotaRecord { bytes_max: None, objects_max: Some(0) }, "01000100");
     }
 
     #[test]

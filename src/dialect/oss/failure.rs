@@ -73,6 +73,8 @@ pub(super) fn answer(failure: &Failure) -> Answer<'_> {
         Failure::CallbackRefused(message) => {
             ErrorReply::bad_request("InvalidArgument", message.clone()).with("ArgumentName", "callback").into()
         }
+        // OSS documents no code for a bucket that is full; clients show this one and do not try again after it.
+        Failure::QuotaExceeded(kind) => ErrorReply::new(StatusCode::FORBIDDEN, "QuotaExceeded", kind.message()).into(),
         Failure::RefererDenied => access_denied("You are denied by bucket referer policy.").into(),
         Failure::ObjectExists(key) => {
             let message = "The object you specified already exists and can not be overwritten.";
