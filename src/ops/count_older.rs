@@ -68,30 +68,37 @@ impl Gateway {
         let mut objects = Pages::new(keys::objects(bucket));
         while let Some(page) = objects.next(self).await? {
             for rows in page.chunks(RECORDS_PER_COMMIT) {
-                let mut batch = Batch::default();
+                let (mut batch, mut added) = (Batch::default(), 0);
                 for (row, value) in rows {
-                    count += u64::from(add_object(&mut batch, bucket, row, value)?);
+                    added += u64::from(add_object(&mut batch, bucket, row, value)?);
                 }
-                if batch.writes.is_empty() || self.publish(batch).await? {
+                if added == 0 {
+                    continue;
+                }
+                if self.publish(batch).await? {
+                    count += added;
                     continue;
                 }
                 // One of them has changed; each by itself then.
                 for (row, _) in rows {
-                    self.count_one(row, |batch, value| add_object(batch, bucket, row, value)).await?;
+                    count += u64::from(self.count_object(bucket, row).await?);
                 }
             }
         }
         Ok(count)
     }
 
-    /// Counts a record as it is then, if it is there.
-    async fn count_one(&self, row: &[u8], add: impl Fn(&mut Batch, &Bytes) -> Result<bool, Failure> + Send + Sync) -> Result<(), Failure> {
+    /// Counts an object as it is then; `false` when it is counted, or gone.
+    async fn count_object(&self, bucket: BucketId, row: &Bytes) -> Result<bool, Failure> {
         for losses in 0..COMMIT_TRIES_MAX {
             self.back_off(losses).await;
-            let Some(value) = self.get(row).await? else { return Ok(()) };
+            let Some(value) = self.get(row).await? else { return Ok(false) };
             let mut batch = Batch::default();
-            if !add(&mut batch, &value)? || self.publish(batch).await? {
-                return Ok(());
+            if !add_object(&mut batch, bucket, row, &value)? {
+                return Ok(false);
+            }
+            if self.publish(batch).await? {
+                return Ok(true);
             }
         }
         Err(Failure::SlowDown)
@@ -123,13 +130,15 @@ impl Gateway {
         while let Some(page) = parts.next(self).await? {
             for rows in page.chunks(RECORDS_PER_COMMIT) {
                 let mut batch = Batch { checks: vec![Check::Present(upload.to_vec())], ..Batch::default() };
+                let mut added = 0;
                 for (row, value) in rows {
-                    count += u64::from(add_part(&mut batch, bucket, row, value, &mut last_number)?);
+                    added += u64::from(add_part(&mut batch, bucket, row, value, &mut last_number)?);
                 }
                 // A part's record changes here alone, so what cannot be counted is of an upload that has ended.
-                if !batch.writes.is_empty() && !self.publish(batch).await? {
+                if added > 0 && !self.publish(batch).await? {
                     return Ok(count);
                 }
+                count += added;
             }
         }
         Ok(count)

@@ -266,7 +266,7 @@ mod tests {
     };
     use crate::{
         dialect::{address::Address, error::ErrorCode},
-        model::{PartNumber, UploadId},
+        model::{PartNumber, QuotaKind, UploadId},
     };
     use bytes::Bytes;
     use http::Response;
@@ -313,6 +313,7 @@ mod tests {
             (Failure::TooLarge { size: 2, size_max: 1 }, 400, "EntityTooLarge", ""),
             (Failure::Md5Mismatch { expected: [1; 16], actual: [2; 16] }, 400, "InvalidDigest", ""),
             (Failure::Crc64Mismatch { expected: 1, actual: 2 }, 400, "InvalidCRC64", ""),
+            (Failure::QuotaExceeded(QuotaKind::BucketBytes), 403, "QuotaExceeded", ""),
             (Failure::RefererDenied, 403, "AccessDenied", ""),
             (Failure::NoSuchConfiguration(bucket(), AbsentConfiguration::Website), 404, "NoSuchWebsiteConfiguration", ""),
             (Failure::NoSuchConfiguration(bucket(), AbsentConfiguration::Encryption), 404, "NoSuchServerSideEncryptionRule", ""),
