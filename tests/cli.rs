@@ -209,6 +209,40 @@ fn operator_commands_work_while_the_server_runs_and_while_it_is_stopped() {
 }
 
 #[test]
+fn quotas_are_set_shown_and_cleared_while_the_server_runs_and_while_it_is_stopped() {
+    let (_place, data) = place();
+    Server::start(&data, &[], &[]).stop();
+    leave(&data, vec![bucket_row()]);
+    let server = Server::start(&data, &[], &[]);
+    let root = server.block.lines().find_map(|line| line.trim().strip_prefix("access key")).expect("it is shown").trim().to_owned();
+    assert_eq!(
+        succeed(&data, &["quota", "set", "bucket", "photos", "10GiB", "--objects", "5"]),
+        "bucket photos may hold 10.0 GiB and 5 objects\n"
+    );
+    succeed(&data, &["quota", "set", "key", &root, "1MiB"]);
+    let rows = |data: &Path| {
+        let listed = json(data, &["quota", "list", "--json"]);
+        let row =
+            |row: &serde_json::Value| (row["name"].as_str().unwrap().to_owned(), row["bytes_max"].clone(), row["objects_max"].clone());
+        listed["quotas"].as_array().unwrap().iter().map(row).collect::<Vec<_>>()
+    };
+    let expected = vec![("photos".to_owned(), (10_u64 << 30).into(), 5.into()), (root.clone(), (1 << 20).into(), serde_json::Value::Null)];
+    assert_eq!(rows(&data), expected);
+    for wrong in [["bucket", "nowhere", "1"], ["key", "AKNOBODY", "1"]] {
+        assert_eq!(operate(&data, &[&["quota", "set"][..], &wrong].concat()).status.code(), Some(1), "{wrong:?}");
+    }
+    assert_eq!(operate(&data, &["quota", "set", "bucket", "photos", "1 apple"]).status.code(), Some(2));
+    server.stop();
+
+    assert_eq!(rows(&data), expected);
+    let table = succeed(&data, &["quota", "list"]);
+    assert!(table.lines().any(|line| line.starts_with("bucket photos") && line.contains("10.0 GiB")), "{table}");
+    succeed(&data, &["quota", "clear", "bucket", "photos"]);
+    succeed(&data, &["quota", "clear", "key", &root]);
+    assert_eq!(rows(&data), [("photos".to_owned(), serde_json::Value::Null, serde_json::Value::Null)]);
+}
+
+#[test]
 fn a_policy_is_checked_before_it_is_stored() {
     let (place, data) = place();
     let server = Server::start(&data, &[], &[]);
@@ -227,14 +261,16 @@ fn a_policy_is_checked_before_it_is_stored() {
     server.stop();
 }
 
-/// Puts an upload's event into the index of a stopped server, as a crash right after the upload leaves it.
-fn leave_event(data: &Path, id: EventId, url: &str) {
-    let bucket = Bucket::new("photos").expect("it is legal");
-    let due = Timestamp::from_millis(1);
+fn photos() -> Bucket {
+    Bucket::new("photos").expect("it is legal")
+}
+
+/// The row of a bucket.
+fn bucket_row() -> Row {
     let record = BucketRecord {
         id: BucketId([1; 8]),
         owner: Account::root(),
-        created: due,
+        created: Timestamp::from_millis(1),
         location: None,
         cors: None,
         policy: None,
@@ -245,6 +281,19 @@ fn leave_event(data: &Path, id: EventId, url: &str) {
         referer: None,
         retries_callbacks: true,
     };
+    Row::Put(keys::bucket(&photos()), record.encode())
+}
+
+/// Writes rows into the index of a stopped server.
+fn leave(data: &Path, rows: Vec<Row>) {
+    let index = RocksKv::open(&data.join("index"), RocksSettings::default()).expect("the server is stopped");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("it starts");
+    runtime.block_on(index.commit(vec![], rows)).expect("it is written");
+}
+
+/// Puts an upload's event into the index of a stopped server, as a crash right after the upload leaves it.
+fn leave_event(data: &Path, id: EventId, url: &str) {
+    let due = Timestamp::from_millis(1);
     let event = EventRecord {
         callback: Callback {
             urls: vec![url.to_owned()],
@@ -257,7 +306,7 @@ fn leave_event(data: &Path, id: EventId, url: &str) {
         origin: Origin::default(),
         requester: None,
         operation: "PutObject".to_owned(),
-        bucket: bucket.clone(),
+        bucket: photos(),
         key: ObjectKey::new("k").expect("it is legal"),
         etag: ETag::Whole([0; 16]),
         size: 0,
@@ -269,14 +318,8 @@ fn leave_event(data: &Path, id: EventId, url: &str) {
         last_error: None,
         state: EventState::Pending,
     };
-    let writes = vec![
-        Row::Put(keys::bucket(&bucket), record.encode()),
-        Row::Put(keys::event(id), event.encode()),
-        Row::Put(keys::event_due(due, id), Vec::new().into()),
-    ];
-    let index = RocksKv::open(&data.join("index"), RocksSettings::default()).expect("the server is stopped");
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("it starts");
-    runtime.block_on(index.commit(vec![], writes)).expect("it is written");
+    let rows = [Row::Put(keys::event(id), event.encode()), Row::Put(keys::event_due(due, id), Vec::new().into())];
+    leave(data, [bucket_row()].into_iter().chain(rows).collect());
 }
 
 /// An application that answers callbacks with these statuses, one after the other, and says which ids and bodies came.

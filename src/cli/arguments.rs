@@ -82,6 +82,22 @@ fn command() -> Command {
         .subcommand(operator("disable", "Refuse requests signed with a key").arg(access_key()))
         .subcommand(operator("enable", "Accept requests signed with a disabled key again").arg(access_key()))
         .subcommand(operator("delete", "Delete an access key; what its account owns stays").arg(access_key()));
+    let whose = || Arg::new("kind").value_name("bucket|key").value_parser(["bucket", "key"]).required(true).help("What the quota is for");
+    let named = || Arg::new("name").value_name("NAME").required(true).help("The bucket, or the access key");
+    let quota = Command::new("quota")
+        .about("How much buckets and access keys hold, and may hold")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(operator("list", "List quotas and what is held, parts of open uploads included").arg(json()))
+        .subcommand(
+            operator("set", "Set the quota of a bucket or an access key; it replaces the one before")
+                .arg(whose())
+                .arg(named())
+                .arg(Arg::new("bytes").value_name("SIZE").help("The most bytes, such as 10GiB, parts of open uploads included"))
+                .arg(value("objects", "COUNT", "The most objects, open uploads included").value_parser(clap::value_parser!(u64)))
+                .group(ArgGroup::new("limit").args(["bytes", "objects"]).multiple(true).required(true)),
+        )
+        .subcommand(operator("clear", "Let a bucket or an access key hold as much as there is room for").arg(whose()).arg(named()));
     Command::new("partway")
         .version(env!("CARGO_PKG_VERSION"))
         .about("An upload gateway for S3 clients that never asks for the same byte twice")
@@ -132,6 +148,7 @@ fn command() -> Command {
         )
         .subcommand(operator("verify", "Check that every record has its bytes and no bytes are orphaned").arg(json()))
         .subcommand(keys)
+        .subcommand(quota)
 }
 
 fn value(name: &'static str, placeholder: &'static str, help: &'static str) -> Arg {
@@ -177,7 +194,19 @@ mod tests {
 
     #[test]
     fn operator_commands_take_the_place_of_the_data_and_nothing_else() {
-        for command in ["uploads", "events", "verify", "keys list", "keys create", "keys disable K", "keys enable K", "keys delete K"] {
+        for command in [
+            "uploads",
+            "events",
+            "verify",
+            "keys list",
+            "keys create",
+            "keys disable K",
+            "keys enable K",
+            "keys delete K",
+            "quota list",
+            "quota set bucket b 1GiB",
+            "quota clear key K",
+        ] {
             let matches = matches(&format!("partway {command} --data D --config C")).unwrap();
             let (_, inner) = matches.subcommand().unwrap();
             assert_eq!(flags(inner), Flags::from([("data", vec!["D".to_owned()]), ("config", vec!["C".to_owned()])]), "{command}");
@@ -190,6 +219,16 @@ mod tests {
         assert!(matches("partway keys create --access-key K --secret-key S").is_ok());
         assert!(matches("partway keys create --access-key K").is_err());
         assert!(matches("partway keys create --secret-key S").is_err());
+    }
+
+    #[test]
+    fn a_quota_limits_bytes_or_objects_or_both() {
+        for good in ["set bucket b 10GiB", "set key K 1", "set bucket b --objects 5", "set bucket b 1KiB --objects 5", "clear bucket b"] {
+            assert!(matches(&format!("partway quota {good}")).is_ok(), "{good}");
+        }
+        for bad in ["", "set bucket b", "set account a 1", "set bucket b 1 --objects many", "clear bucket", "clear bucket b 1"] {
+            assert!(matches(&format!("partway quota {bad}")).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::{
     events::{EventSummary, Ledger, Outbox},
     meta::KvError,
     model::{Account, Bucket, EventId, Failure, KeyRecord, KeyStatus, Timestamp},
-    ops::{Gateway, OpenUpload, VerifyReport},
+    ops::{Gateway, OpenUpload, QuotaHolder, QuotaReport, VerifyReport},
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -55,6 +55,17 @@ pub(super) enum Command {
         /// A policy document.
         policy: Option<String>,
     },
+    /// What everybody holds, and may.
+    ListQuotas,
+    /// Sets how much somebody may hold; no limit at all takes the quota away.
+    SetQuota {
+        /// Who.
+        holder: QuotaHolder,
+        /// The most bytes.
+        bytes_max: Option<u64>,
+        /// The most objects and open uploads.
+        objects_max: Option<u64>,
+    },
     /// The access keys.
     ListKeys,
     /// Disables or enables a key.
@@ -84,6 +95,8 @@ pub(super) enum Answer {
     Delivered,
     /// So many events are forgotten.
     Dropped(u64),
+    /// What everybody holds, and may.
+    Quotas(QuotaReport),
     /// The access keys.
     Keys(Vec<KeySummary>),
     /// It is done.
@@ -157,6 +170,17 @@ pub(super) async fn execute(place: &Place<'_>, now: Timestamp, command: Command)
         Command::SetRetries { bucket, retries } => {
             let bucket = named(&bucket)?;
             gateway.set_retries_callbacks(&bucket, retries).await.map(|()| Answer::Done).map_err(words)
+        }
+        Command::ListQuotas => gateway.quotas().await.map(Answer::Quotas).map_err(words),
+        Command::SetQuota { holder, bytes_max, objects_max } => {
+            if let QuotaHolder::Key(access_key) = &holder
+                && (bytes_max, objects_max) != (None, None)
+                && !is_root(access_key)
+                && gateway.key(access_key).await.map_err(words)?.is_none()
+            {
+                return Err(unknown(access_key));
+            }
+            gateway.set_quota(&holder, bytes_max, objects_max).await.map(|()| Answer::Done).map_err(words)
         }
         Command::ListKeys => {
             let keys = gateway.keys().await.map_err(words)?;

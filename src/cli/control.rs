@@ -188,6 +188,8 @@ mod tests {
             | Command::DropEvent(_)
             | Command::DropEvents { .. }
             | Command::SetRetries { .. }
+            | Command::ListQuotas
+            | Command::SetQuota { .. }
             | Command::CreateKey { .. }
             | Command::SetKeyStatus { .. } => Ok(Answer::Done),
         }

@@ -10,6 +10,7 @@ mod events;
 mod keys;
 mod operator;
 mod output;
+mod quota;
 mod serve;
 mod startup_block;
 mod stores;
@@ -104,6 +105,7 @@ fn dispatch(matches: &clap::ArgMatches, environment: impl IntoIterator<Item = (O
         "events" => events::run(&settings, matches),
         "verify" => verify::run(&settings, matches),
         "keys" => keys::run(&settings, matches),
+        "quota" => quota::run(&settings, matches),
         other => unreachable!("the parser knows no command {other}"),
     }
 }

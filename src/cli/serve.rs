@@ -31,6 +31,9 @@ const REAP_PAUSE: Duration = Duration::from_secs(2);
 /// How long it rests at most after failures, each of which doubles its rest.
 const REAP_PAUSE_MAX: Duration = Duration::from_secs(60);
 
+/// How long to wait before what could not be counted is tried again.
+const COUNT_AGAIN: Duration = Duration::from_secs(60);
+
 /// File descriptors besides those of connections: index, blobs being written and read, sockets.
 const DESCRIPTORS_BESIDES: u64 = 1024;
 
@@ -108,6 +111,7 @@ async fn serve(
     }
     let (stop, stopped) = watch::channel(());
     let expiry = tokio::spawn(expire(Arc::clone(&gateway), settings.lifecycle_interval, stopped.clone()));
+    let counting = tokio::spawn(count_older(Arc::clone(&gateway), stopped.clone()));
     let reaper = tokio::spawn(reap(Arc::clone(&gateway), stopped.clone()));
     let teller = tokio::spawn(Arc::clone(&outbox).run(stopped));
     let operators = tokio::spawn(control.serve({
@@ -133,6 +137,7 @@ async fn serve(
     let _ = operators.await;
     drop(stop);
     let rest = async {
+        let _ = counting.await;
         let _ = expiry.await;
         let _ = reaper.await;
         let _ = teller.await;
@@ -204,6 +209,25 @@ async fn reap(gateway: Arc<Gateway>, mut stopped: watch::Receiver<()>) {
             _ = stopped.changed() => return,
             () = tokio::time::sleep(pause) => {}
         }
+    }
+}
+
+/// Counts what an earlier release wrote, until `stopped`'s sender is gone; the next start goes on then.
+async fn count_older(gateway: Arc<Gateway>, mut stopped: watch::Receiver<()>) {
+    let work = async {
+        loop {
+            match gateway.count_older().await {
+                Ok(0) => return,
+                Ok(count) => return tracing::info!(count, "records of an earlier release are counted; quotas hold for all there is"),
+                Err(failure) => tracing::warn!(?failure, "cannot count what an earlier release wrote; will try again"),
+            }
+            tokio::time::sleep(COUNT_AGAIN).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        _ = stopped.changed() => {}
+        () = work => {}
     }
 }
 

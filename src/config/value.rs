@@ -292,7 +292,7 @@ const DURATION_UNITS_MS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000)
 ///
 /// # Errors
 /// What is wrong with it.
-fn parse_size(text: &str) -> Result<u64, String> {
+pub fn parse_size(text: &str) -> Result<u64, String> {
     let wrong = || format!("`{text}` is not a size such as 65536, 64KiB or 5MiB");
     let (number, unit) = split_unit(text).ok_or_else(wrong)?;
     if unit.is_empty() {

@@ -11,9 +11,14 @@
 //! D <blob id>                                  the bytes of a small blob
 //! T <due ms u64><sequence u64>                 Todo
 //! K <access key>                               KeyRecord
+//! Q <whose><what>                              a counter (see `Counter`)
+//! G <whose>                                    QuotaRecord
+//! A counted                                    nothing: everything stands in the counters
 //! E <event id>                                 EventRecord
 //! N <due ms u64><event id>                     nothing: when to look at an event next
 //! ```
+//!
+//! Whose is `b` and a bucket id, `k` and an access key, or `u` and an upload id.
 //!
 //! Integers are big-endian. Object keys are escaped so that the order of the encodings is the order
 //! of the keys and no key is a prefix of another: `00` becomes `00 FF`, and `00 01` ends it.
@@ -260,6 +265,104 @@ pub fn event_due_of(row: &[u8]) -> Option<EventId> {
 #[must_use]
 pub fn access_key(access_key: &str) -> Vec<u8> {
     join(b'K', &[access_key.as_bytes()])
+}
+
+/// What is counted. A counter's row ends with its letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Counter {
+    /// Objects.
+    Objects,
+    /// Their bytes.
+    ObjectBytes,
+    /// Open uploads.
+    Uploads,
+    /// Part numbers of open uploads that have a part.
+    Parts,
+    /// The bytes of all revisions of these.
+    PartBytes,
+}
+
+impl Counter {
+    /// Every counter.
+    pub const ALL: [Self; 5] = [Self::Objects, Self::ObjectBytes, Self::Uploads, Self::Parts, Self::PartBytes];
+
+    fn letter(self) -> u8 {
+        match self {
+            Self::Objects => b'o',
+            Self::ObjectBytes => b's',
+            Self::Uploads => b'u',
+            Self::Parts => b'p',
+            Self::PartBytes => b'b',
+        }
+    }
+}
+
+/// Whose counters, or whose quota.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Whose {
+    /// A bucket's.
+    Bucket(BucketId),
+    /// An access key's.
+    Key(String),
+    /// An open upload's, which stand in its bucket's, too.
+    Upload(UploadId),
+}
+
+impl Whose {
+    fn bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Bucket(bucket) => join(b'b', &[&bucket.0]),
+            Self::Key(access_key) => join(b'k', &[access_key.as_bytes()]),
+            Self::Upload(upload) => join(b'u', &[upload.as_bytes()]),
+        }
+    }
+
+    fn of(bytes: &[u8]) -> Option<Self> {
+        match bytes.split_first()? {
+            (b'b', id) => Some(Self::Bucket(BucketId(id.try_into().ok()?))),
+            (b'k', access_key) => Some(Self::Key(std::str::from_utf8(access_key).ok()?.to_owned())),
+            (b'u', id) => Some(Self::Upload(UploadId::from_bytes(id.try_into().ok()?))),
+            _ => None,
+        }
+    }
+}
+
+/// The row of a counter.
+#[must_use]
+pub fn counter(whose: &Whose, counter: Counter) -> Vec<u8> {
+    join(b'Q', &[&whose.bytes(), &[counter.letter()]])
+}
+
+/// Whose and which counter's a row is; `None` when it is none's.
+#[must_use]
+pub fn counter_of(row: &[u8]) -> Option<(Whose, Counter)> {
+    let (letter, whose) = row.strip_prefix(b"Q")?.split_last()?;
+    let counter = Counter::ALL.into_iter().find(|counter| counter.letter() == *letter)?;
+    Some((Whose::of(whose)?, counter))
+}
+
+/// All counters of a bucket.
+#[must_use]
+pub fn bucket_counters(bucket: BucketId) -> Range<Vec<u8>> {
+    prefixed(join(b'Q', &[&Whose::Bucket(bucket).bytes()]))
+}
+
+/// The row of a quota.
+#[must_use]
+pub fn quota(whose: &Whose) -> Vec<u8> {
+    join(b'G', &[&whose.bytes()])
+}
+
+/// Whose quota a row is; `None` when it is none's.
+#[must_use]
+pub fn quota_of(row: &[u8]) -> Option<Whose> {
+    Whose::of(row.strip_prefix(b"G")?)
+}
+
+/// The row that says that everything stands in the counters.
+#[must_use]
+pub fn everything_is_counted() -> Vec<u8> {
+    b"Acounted".to_vec()
 }
 
 /// Every row of a table.

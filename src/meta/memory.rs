@@ -1,6 +1,6 @@
 //! An index in memory, for tests.
 
-use super::{Check, Kv, KvError, Write, within_one_table};
+use super::{Check, Kv, KvError, Write, counter, within_one_table};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::{
@@ -40,13 +40,15 @@ impl Kv for MemoryKv {
     async fn commit(&self, checks: Vec<Check>, writes: Vec<Write>) -> Result<(), KvError> {
         checks.iter().filter_map(Check::range).try_for_each(within_one_table)?;
         let mut rows = self.rows();
-        if let Some(index) = checks.iter().position(|check| !holds(check, &rows)) {
-            return Err(KvError::Conflict(index));
+        for (index, check) in checks.iter().enumerate() {
+            if !holds(check, &rows)? {
+                return Err(KvError::Conflict(index));
+            }
         }
-        for write in writes {
-            match write {
-                Write::Put(key, value) => rows.insert(key, value),
-                Write::Delete(key) => rows.remove(&key),
+        for (key, value) in counter::resolve(writes, |key| Ok(rows.get(key).cloned()))? {
+            match value {
+                Some(value) => rows.insert(key, value),
+                None => rows.remove(&key),
             };
         }
         Ok(())
@@ -57,13 +59,14 @@ impl Kv for MemoryKv {
     }
 }
 
-fn holds(check: &Check, rows: &BTreeMap<Vec<u8>, Bytes>) -> bool {
-    match check {
+fn holds(check: &Check, rows: &BTreeMap<Vec<u8>, Bytes>) -> Result<bool, KvError> {
+    Ok(match check {
         Check::Absent(key) => !rows.contains_key(key),
         Check::Present(key) => rows.contains_key(key),
         Check::Equals(key, value) => rows.get(key) == Some(value),
         Check::EmptyRange(range) => range.is_empty() || rows.range(range.clone()).next().is_none(),
-    }
+        Check::AtMost { counters, add, limit } => return counter::at_most(counters, *add, *limit, |key| Ok(rows.get(key).cloned())),
+    })
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! invariants) is written once, in `keys` and `record`. An engine knows nothing of callers,
 //! dialects or blobs.
 
+mod counter;
 mod event;
 pub mod keys;
 mod memory;
@@ -11,6 +12,7 @@ mod older;
 pub mod record;
 mod rocks;
 
+pub use counter::{count_of, row_of};
 pub use memory::MemoryKv;
 pub use rocks::{RocksKv, RocksSettings};
 
@@ -39,7 +41,8 @@ pub trait Kv: Send + Sync + 'static {
     /// When the engine cannot read.
     async fn scan(&self, range: Range<Vec<u8>>, count_max: usize) -> Result<Vec<(Bytes, Bytes)>, KvError>;
 
-    /// Applies all writes if all checks hold, or nothing. Writes apply in order; the last one to a key wins.
+    /// Applies all writes if all checks hold, or nothing. Writes apply in order; the last one to a key wins, and what adds to
+    /// a counter adds to what the writes before it have made of it.
     ///
     /// # Errors
     /// [`KvError::Conflict`] with the index of the first check that failed; otherwise the engine's fault,
@@ -61,6 +64,15 @@ pub enum Check {
     Equals(Vec<u8>, Bytes),
     /// The range holds no key.
     EmptyRange(Range<Vec<u8>>),
+    /// These counters and `add` come to `limit` at most, all together.
+    AtMost {
+        /// The rows of the counters.
+        counters: Vec<Vec<u8>>,
+        /// What is to come on top.
+        add: u64,
+        /// The most that may come out.
+        limit: u64,
+    },
 }
 
 impl Check {
@@ -79,7 +91,7 @@ impl Check {
     fn range(&self) -> Option<&Range<Vec<u8>>> {
         match self {
             Self::EmptyRange(range) => Some(range),
-            Self::Absent(_) | Self::Present(_) | Self::Equals(..) => None,
+            Self::Absent(_) | Self::Present(_) | Self::Equals(..) | Self::AtMost { .. } => None,
         }
     }
 }
@@ -91,6 +103,21 @@ pub enum Write {
     Put(Vec<u8>, Bytes),
     /// Removes a key; removing an absent one is fine.
     Delete(Vec<u8>),
+    /// Adds to a counter, whatever it is at that moment: commits that count the same thing do not conflict. One that would
+    /// leave the range of a `u64` stays at its end, and the log says so.
+    Add {
+        /// The row of the counter; none means zero, and zero means none.
+        counter: Vec<u8>,
+        /// What to add, or to take away.
+        delta: i64,
+    },
+    /// Takes what a counter holds at that moment off others, and removes it.
+    Take {
+        /// The row of the counter.
+        counter: Vec<u8>,
+        /// The rows of the others.
+        off: Vec<Vec<u8>>,
+    },
 }
 
 /// Why the index did not do it.

@@ -1,9 +1,9 @@
 //! Records as earlier versions wrote them, and how to read them as today's.
 
-use super::record::{BucketId, BucketRecord, Content, ObjectKind, ObjectRecord, UploadRecord};
+use super::record::{BucketId, BucketRecord, Charge, Content, Extent, ObjectKind, ObjectRecord, PartRecord, UploadRecord};
 use crate::model::{
-    Account, Acl, Attributes, ChecksumAlgorithm, ChecksumType, CorsConfiguration, ETag, ObjectChecksum, SystemHeaders, Tags, Timestamp,
-    UserMetadata,
+    Account, Acl, Attributes, Checksum, ChecksumAlgorithm, ChecksumType, CorsConfiguration, ETag, ObjectChecksum, SystemHeaders, Tags,
+    Timestamp, UserMetadata,
 };
 use serde::{Deserialize, de::DeserializeOwned};
 
@@ -76,7 +76,8 @@ pub(super) struct ObjectV1 {
 impl From<ObjectV1> for ObjectRecord {
     fn from(ObjectV1 { etag, size, last_modified, attributes, checksum, crc64_ecma, part_count, content }: ObjectV1) -> Self {
         let attributes = attributes.into();
-        Self { etag, size, last_modified, attributes, checksum, crc64_ecma, part_count, content, kind: ObjectKind::Plain }
+        let (kind, charge) = (ObjectKind::Plain, Charge::Uncounted);
+        Self { etag, size, last_modified, attributes, checksum, crc64_ecma, part_count, content, kind, charge }
     }
 }
 
@@ -90,6 +91,58 @@ pub(super) struct UploadV1 {
 
 impl From<UploadV1> for UploadRecord {
     fn from(UploadV1 { initiator, initiated, attributes, checksum }: UploadV1) -> Self {
-        Self { initiator, initiated, attributes: attributes.into(), checksum, sequential: false }
+        Self { initiator, initiated, attributes: attributes.into(), checksum, sequential: false, charge: Charge::Uncounted }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct ObjectV2 {
+    etag: ETag,
+    size: u64,
+    last_modified: Timestamp,
+    attributes: Attributes,
+    checksum: Option<ObjectChecksum>,
+    crc64_ecma: u64,
+    part_count: Option<u16>,
+    content: Content,
+    kind: ObjectKind,
+}
+
+impl From<ObjectV2> for ObjectRecord {
+    fn from(ObjectV2 { etag, size, last_modified, attributes, checksum, crc64_ecma, part_count, content, kind }: ObjectV2) -> Self {
+        let charge = Charge::Uncounted;
+        Self { etag, size, last_modified, attributes, checksum, crc64_ecma, part_count, content, kind, charge }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct UploadV2 {
+    initiator: Account,
+    initiated: Timestamp,
+    attributes: Attributes,
+    checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
+    sequential: bool,
+}
+
+impl From<UploadV2> for UploadRecord {
+    fn from(UploadV2 { initiator, initiated, attributes, checksum, sequential }: UploadV2) -> Self {
+        Self { initiator, initiated, attributes, checksum, sequential, charge: Charge::Uncounted }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct PartV1 {
+    md5: [u8; 16],
+    size: u64,
+    last_modified: Timestamp,
+    checksum: Option<Checksum>,
+    crc64_nvme: u64,
+    crc64_ecma: u64,
+    extents: Vec<Extent>,
+}
+
+impl From<PartV1> for PartRecord {
+    fn from(PartV1 { md5, size, last_modified, checksum, crc64_nvme, crc64_ecma, extents }: PartV1) -> Self {
+        Self { md5, size, last_modified, checksum, crc64_nvme, crc64_ecma, extents, is_counted: false }
     }
 }

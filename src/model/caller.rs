@@ -62,10 +62,23 @@ pub enum Caller {
         access_key: String,
         /// The account the key belongs to.
         account: Account,
+        /// Of temporary credentials, the access key that they were issued to.
+        parent: Option<String>,
     },
 }
 
 impl Caller {
+    /// The access key whose quota counts what the caller writes, unless anonymous: that of temporary credentials is their
+    /// parent's.
+    #[must_use]
+    pub fn charged_key(&self) -> Option<&str> {
+        match self {
+            Self::Anonymous => None,
+            Self::Key { parent: Some(parent), .. } => Some(parent),
+            Self::Key { access_key, parent: None, .. } => Some(access_key),
+        }
+    }
+
     /// The caller's account, unless anonymous.
     #[must_use]
     pub fn account(&self) -> Option<&Account> {

@@ -221,10 +221,39 @@ pub enum Failure {
         size_max: u64,
     },
 
+    /// There would be more than this quota allows.
+    QuotaExceeded(QuotaKind),
+
     /// Too much at once; come back later.
     SlowDown,
     /// The server is shutting down, or its disk no longer accepts writes.
     Unavailable,
     /// A fault of ours. The detail is in the log, not here.
     Internal,
+}
+
+/// What a quota is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QuotaKind {
+    /// Bytes in a bucket.
+    BucketBytes,
+    /// Objects and open uploads in a bucket.
+    BucketObjects,
+    /// Bytes that an access key has written.
+    KeyBytes,
+    /// Objects that an access key has written, and uploads that it has open.
+    KeyObjects,
+}
+
+impl QuotaKind {
+    /// What is said to the client.
+    #[must_use]
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::BucketBytes => "The bucket's quota does not allow for so many bytes, parts of open uploads included.",
+            Self::BucketObjects => "The bucket's quota does not allow for so many objects, open uploads included.",
+            Self::KeyBytes => "The access key's quota does not allow for so many bytes, parts of open uploads included.",
+            Self::KeyObjects => "The access key's quota does not allow for so many objects, open uploads included.",
+        }
+    }
 }

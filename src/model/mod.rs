@@ -29,7 +29,7 @@ pub use checksum::{Checksum, ChecksumAlgorithm, ChecksumType, ObjectChecksum};
 pub use condition::{ETagCondition, ReadConditions, WriteConditions};
 pub use cors::{CorsConfiguration, CorsRule};
 pub use etag::ETag;
-pub use failure::Failure;
+pub use failure::{Failure, QuotaKind};
 pub use lifecycle::{Expiry, LifecycleConfiguration, LifecycleRule};
 pub use limits::Limits;
 pub use names::{Bucket, ObjectKey, ObjectRef};

@@ -4,6 +4,7 @@
 //!   position one wins, and the other is told the object's size.
 //! - What is there stays where it is, so readers that began earlier are not disturbed. Only pieces in the index are
 //!   joined with what follows them, as long as they are small: a log written line by line is not read line by line.
+//! - It counts against whoever wrote the object. The first append does that.
 //! - An append touches the object's record and one row of its manifest, whatever the object's size.
 
 use super::{
@@ -12,14 +13,15 @@ use super::{
     gateway::{COMMIT_TRIES_MAX, LoadedBucket, blob_failure, index_failure},
     ingest::{Ingested, Received},
     publish::{Batch, ObjectSlot, Stored, Unpublished},
+    usage::{Usage, share},
 };
 use crate::{
     digest::{self, BodyDigests, CrcKind},
     meta::{
         Write, keys,
         record::{
-            BucketId, Content, Extent, MANIFEST_CHUNK_PARTS, ManifestChunk, ManifestId, ManifestPart, ObjectKind, ObjectRecord, Place,
-            Record, Todo,
+            BucketId, Charge, Content, Extent, MANIFEST_CHUNK_PARTS, ManifestChunk, ManifestId, ManifestPart, ObjectKind, ObjectRecord,
+            Place, Record, Todo,
         },
     },
     model::*,
@@ -57,6 +59,7 @@ impl Gateway {
     pub(super) async fn append_object(
         self: &Arc<Self>,
         operation: &AppendObject,
+        charge: Charge,
         limits: &Limits,
         body: Box<dyn Body>,
     ) -> Result<Outcome, Failure> {
@@ -64,21 +67,32 @@ impl Gateway {
         let bucket = self.load_bucket(bucket).await?.record.id;
         let slot = self.object_slot(bucket, key).await?;
         check_position(operation, slot.current.as_ref())?;
+        let size = operation.position.saturating_add(operation.claims.size.unwrap_or(0));
+        let charged = slot.current.as_ref().map_or(&charge, |current| &current.charge);
+        let mut usage = Usage::default();
+        usage.replace(bucket, slot.current.as_ref().map(share), Some((charged, size)));
+        self.make_sure_of_room(usage, bucket, charged).await?;
         let size_max = limits.part_size_bytes_max.min(SIZE_BYTES_MAX.saturating_sub(operation.position));
         let ingested = self.ingest(&operation.claims, None, size_max, body).await?;
 
         let operation = operation.clone();
-        self.run_on(|gateway| async move { gateway.append_ingested(bucket, &operation, ingested).await }).await
+        self.run_on(|gateway| async move { gateway.append_ingested(bucket, &operation, charge, ingested).await }).await
     }
 
-    async fn append_ingested(&self, bucket: BucketId, operation: &AppendObject, ingested: Ingested) -> Result<Outcome, Failure> {
+    async fn append_ingested(
+        &self,
+        bucket: BucketId,
+        operation: &AppendObject,
+        charge: Charge,
+        ingested: Ingested,
+    ) -> Result<Outcome, Failure> {
         let Ingested { digests, received, .. } = ingested;
         let small = match &received {
             Received::Small(bytes) => Some(bytes.clone()),
             Received::Nothing | Received::Staged(_) => None,
         };
         let stored = self.store(received).await?;
-        let published = self.append_stored(bucket, operation, &digests, &stored, small).await;
+        let published = self.append_stored(bucket, operation, &charge, &digests, &stored, small).await;
         let ObjectRecord { etag, size, crc64_ecma, .. } = self.settle(&stored, published).await?;
         Ok(Outcome::AppendObject { etag, next_position: size, crc64_ecma })
     }
@@ -88,6 +102,7 @@ impl Gateway {
         &self,
         bucket_id: BucketId,
         operation: &AppendObject,
+        charge: &Charge,
         digests: &BodyDigests,
         stored: &Stored,
         small: Option<Bytes>,
@@ -103,7 +118,7 @@ impl Gateway {
                 Some(current) if digests.size == 0 => return Ok(current.clone()),
                 Some(current) => {
                     let Grown { content, rows, replaced } = self.grow(&current.content, digests.size, stored, small.clone()).await?;
-                    let mut batch = Batch { checks: vec![], writes: rows };
+                    let mut batch = Batch { checks: vec![], writes: rows, ..Batch::default() };
                     if !replaced.is_empty() {
                         self.leave_todo(&mut batch, self.settings.reap_grace_ms, &Todo::ReleaseContent(Content::Here(replaced)));
                     }
@@ -111,11 +126,13 @@ impl Gateway {
                 }
                 None => {
                     let parts = if digests.size == 0 { vec![] } else { vec![piece(stored.extents.clone())] };
-                    let record = first(operation, digests, Content::Here(parts), self.now());
-                    (record, Batch { checks: vec![], writes: stored.rows.clone() })
+                    let record = first(operation, charge.clone(), digests, Content::Here(parts), self.now());
+                    (record, Batch { checks: vec![], writes: stored.rows.clone(), ..Batch::default() })
                 }
             };
-            if self.publish(in_place(batch, &bucket, &slot, &record)).await? {
+            let mut batch = in_place(batch, &bucket, &slot, &record);
+            self.keep_quotas(&mut batch, bucket.record.id, &record.charge).await?;
+            if self.publish(batch).await? {
                 return Ok(record);
             }
         }
@@ -221,6 +238,7 @@ fn in_place(mut batch: Batch, bucket: &LoadedBucket, slot: &ObjectSlot, record: 
     batch.checks.push(bucket.unchanged.clone());
     batch.checks.push(slot.unchanged());
     batch.writes.push(slot.put(record));
+    batch.usage.replace(bucket.record.id, slot.current.as_ref().map(share), Some(share(record)));
     batch
 }
 
@@ -236,7 +254,7 @@ fn piece(extents: Vec<Extent>) -> ManifestPart {
     ManifestPart { size: extents.iter().fold(0, |size, extent| extent.size.saturating_add(size)), checksum: None, extents }
 }
 
-fn first(operation: &AppendObject, digests: &BodyDigests, content: Content, now: Timestamp) -> ObjectRecord {
+fn first(operation: &AppendObject, charge: Charge, digests: &BodyDigests, content: Content, now: Timestamp) -> ObjectRecord {
     ObjectRecord {
         etag: ETag::Whole(digests.md5),
         size: digests.size,
@@ -247,6 +265,7 @@ fn first(operation: &AppendObject, digests: &BodyDigests, content: Content, now:
         part_count: None,
         content,
         kind: ObjectKind::Appendable,
+        charge,
     }
 }
 
@@ -272,5 +291,6 @@ fn appended(current: &ObjectRecord, digests: &BodyDigests, content: Content, now
         part_count: None,
         content,
         kind: ObjectKind::Appendable,
+        charge: current.charge.clone(),
     }
 }

@@ -1,6 +1,7 @@
-//! GetBucketStat: what a bucket holds, counted now, a page at a time. It costs a walk over the bucket's rows.
+//! GetBucketStat: what a bucket holds, as its counters say. As long as they do not know what an earlier release wrote, it is
+//! counted now, a page at a time.
 
-use super::{Gateway, gateway::decode, pages::Pages};
+use super::{Gateway, Held, gateway::decode, pages::Pages};
 use crate::{
     meta::{
         keys,
@@ -12,6 +13,11 @@ use crate::{
 impl Gateway {
     pub(super) async fn get_bucket_stat(&self, operation: &Bucket) -> Result<Outcome, Failure> {
         let bucket = self.load_bucket(operation).await?.record.id;
+        if self.all_is_counted() {
+            let Held { objects, object_bytes, uploads, parts, .. } = self.held_in(bucket).await?;
+            let (object_count, object_size, upload_count, part_count) = (objects, object_bytes, uploads, parts);
+            return Ok(Outcome::GetBucketStat(BucketStat { object_count, object_size, upload_count, part_count, counted: self.now() }));
+        }
         let mut stat = BucketStat { object_count: 0, object_size: 0, upload_count: 0, part_count: 0, counted: self.now() };
         self.count_objects(bucket, &mut stat).await?;
         self.count_uploads(bucket, &mut stat).await?;
@@ -80,7 +86,16 @@ mod tests {
         for age in [1, 2] {
             fixture.put_upload(id, "k", upload_id(age)).await;
         }
-        let part = PartRecord { md5: [0; 16], size: 1, last_modified: NOW, checksum: None, crc64_nvme: 0, crc64_ecma: 0, extents: vec![] };
+        let part = PartRecord {
+            md5: [0; 16],
+            size: 1,
+            last_modified: NOW,
+            checksum: None,
+            crc64_nvme: 0,
+            crc64_ecma: 0,
+            extents: vec![],
+            is_counted: false,
+        };
         for (number, revision) in [(1, 1), (1, 2), (7, 1)] {
             let row = keys::part(&upload_id(1), PartNumber::new(number).unwrap(), Revision(revision));
             fixture.put_row(row, part.encode()).await;

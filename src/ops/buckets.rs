@@ -4,11 +4,13 @@ use super::{
     Gateway,
     gateway::{COMMIT_TRIES_MAX, LoadedBucket, decode},
     listing::{Walk, corrupt_row},
+    usage::end_of_upload,
 };
 use crate::{
     meta::{
-        Check, Write, keys,
-        record::{BucketId, BucketRecord, Record, Todo},
+        Check, Write,
+        keys::{self, Whose},
+        record::{BucketId, BucketRecord, Record, Todo, UploadRecord},
     },
     model::*,
 };
@@ -122,6 +124,7 @@ impl Gateway {
             if is_last {
                 checks.extend(nothing_between(&uploads, record.id));
                 writes.push(Write::Delete(keys::bucket(operation)));
+                writes.push(Write::Delete(keys::quota(&Whose::Bucket(record.id))));
             }
             for (row, value) in uploads {
                 self.end_upload(row, value, &mut checks, &mut writes)?;
@@ -151,9 +154,11 @@ impl Gateway {
 
     /// Adds to a commit that an upload ends as by an abort, if it is still open.
     fn end_upload(&self, row: Bytes, value: Bytes, checks: &mut Vec<Check>, writes: &mut Vec<Write>) -> Result<(), Failure> {
-        let (_, _, upload) = keys::upload_of(&row).ok_or_else(|| corrupt_row(&row))?;
+        let (bucket, _, upload) = keys::upload_of(&row).ok_or_else(|| corrupt_row(&row))?;
+        let UploadRecord { charge, .. } = decode(&value)?;
         checks.push(Check::Equals(row.to_vec(), value));
         writes.push(Write::Delete(row.to_vec()));
+        writes.extend(end_of_upload(bucket, &charge, upload));
         let due = self.now().plus_millis(self.settings.reap_grace_ms);
         let line = keys::todo(due, self.next_sequence());
         // A clock that was set back could repeat a sequence number, and the line it names must not be lost.

@@ -15,6 +15,7 @@ use super::{
     pages::Pages,
     publish::{Batch, LoadedUpload},
     telling::Telling,
+    usage::charge_of_upload,
 };
 use crate::{
     digest,
@@ -71,6 +72,7 @@ impl Gateway {
                 part_count: Some(assembled.part_count),
                 content,
                 kind: ObjectKind::Plain,
+                charge: charge_of_upload(&upload),
             };
             let completed = CompletedRecord {
                 bucket: bucket.record.id,
@@ -81,7 +83,7 @@ impl Gateway {
                 checksum: object.checksum.clone(),
                 crc64_ecma: object.crc64_ecma,
             };
-            let mut batch = Batch { checks: vec![], writes: rows };
+            let mut batch = Batch { checks: vec![], writes: rows, ..Batch::default() };
             self.replace(&mut batch, &bucket, &slot, Some(&object));
             self.consume_upload(&mut batch, &upload, operation.upload_id, assembled.kept.clone());
             if operation.takes_all_parts {

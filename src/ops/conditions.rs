@@ -95,6 +95,7 @@ mod tests {
     fn object() -> ObjectRecord {
         ObjectRecord {
             kind: crate::meta::record::ObjectKind::Plain,
+            charge: crate::meta::record::Charge::Uncounted,
             etag: MINE,
             size: 0,
             last_modified: Timestamp::from_millis(100_900),

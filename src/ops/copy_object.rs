@@ -11,10 +11,11 @@ use super::{
     gateway::COMMIT_TRIES_MAX,
     ingest::computed,
     publish::Batch,
+    usage::{Usage, share},
 };
 use crate::{
     digest::{BodyDigest, BodyDigests},
-    meta::record::{BucketId, Content, Extent, ManifestId, ManifestPart, ObjectKind, ObjectRecord},
+    meta::record::{BucketId, Charge, Content, Extent, ManifestId, ManifestPart, ObjectKind, ObjectRecord},
     model::*,
 };
 use std::sync::Arc;
@@ -26,7 +27,12 @@ const COPY_SIZE_BYTES_MAX: u64 = 5 << 30;
 const SHARED_EXTENT_COUNT_MAX: usize = 10_000;
 
 impl Gateway {
-    pub(super) async fn copy_object(self: &Arc<Self>, operation: &CopyObject, admitted: &Admitted) -> Result<Outcome, Failure> {
+    pub(super) async fn copy_object(
+        self: &Arc<Self>,
+        operation: &CopyObject,
+        charge: &Charge,
+        admitted: &Admitted,
+    ) -> Result<Outcome, Failure> {
         let ObjectRef { bucket: name, key } = &operation.target;
         let mut target = None;
         for losses in 0..COMMIT_TRIES_MAX {
@@ -44,6 +50,9 @@ impl Gateway {
             }
             let slot = self.object_slot(bucket, key).await?;
             check_write(&operation.conditions, key, slot.current.as_ref())?;
+            let mut usage = Usage::default();
+            usage.replace(bucket, slot.current.as_ref().map(share), Some((charge, source.object.size)));
+            self.make_sure_of_room(usage, bucket, charge).await?;
 
             let plan = Plan::new(operation, &source.object);
             let range = ByteRange { start: 0, end: source.object.size };
@@ -51,7 +60,7 @@ impl Gateway {
             let losses = if source.is_in(&slot) { 0 } else { losses };
             let extent_count_max = shared_extent_count(losses, SHARED_EXTENT_COUNT_MAX);
             let Copied { digests, bytes } = self.copy_bytes(&source, range, plan.digest(), extent_count_max).await?;
-            let record = plan.record(operation, &source.object, digests.as_ref());
+            let record = plan.record(operation, charge, &source.object, digests.as_ref());
             let (etag, checksum, crc64_ecma) = (record.etag, record.checksum.clone(), record.crc64_ecma);
             let written = match bytes {
                 CopiedBytes::Shared(extents) => self.publish_shared(operation, bucket, &source, record, &extents).await?,
@@ -91,13 +100,14 @@ impl Gateway {
             let bucket = self.load_same_bucket(bucket, target).await?;
             let slot = self.object_slot(bucket.record.id, key).await?;
             check_write(&operation.conditions, key, slot.current.as_ref())?;
-            let mut batch = Batch { checks: source.unchanged(), writes: vec![] };
+            let mut batch = Batch { checks: source.unchanged(), ..Batch::default() };
             let Some(shared) = self.share(&mut batch, extents).await? else { continue };
             let (content, rows) = content_of(parts_of(&shared), ManifestId(self.random()));
             batch.writes.extend(rows);
             record.content = content;
             record.last_modified = self.now();
             self.replace(&mut batch, &bucket, &slot, Some(&record));
+            self.keep_quotas(&mut batch, bucket.record.id, &record.charge).await?;
             if self.publish(batch).await? {
                 return Ok(Some(record.last_modified));
             }
@@ -152,7 +162,7 @@ impl Plan {
         (self.etag.is_none() || self.checksum.is_none()).then(|| BodyDigest::new(Some(self.algorithm), false))
     }
 
-    fn record(self, operation: &CopyObject, source: &ObjectRecord, digests: Option<&BodyDigests>) -> ObjectRecord {
+    fn record(self, operation: &CopyObject, charge: &Charge, source: &ObjectRecord, digests: Option<&BodyDigests>) -> ObjectRecord {
         let computed = || Some(ObjectChecksum { value: computed(digests?, self.algorithm)?, composite_of: None });
         let (mut headers, user) = match &operation.metadata {
             // A redirect belongs to the object that was given it (S3 API Reference, "CopyObject").
@@ -177,6 +187,7 @@ impl Plan {
             part_count: None,
             content: Content::Here(vec![]),
             kind: ObjectKind::Plain,
+            charge: charge.clone(),
         }
     }
 }

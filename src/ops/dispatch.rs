@@ -1,7 +1,10 @@
 //! From an operation to its handler.
 
 use super::{Body, Gateway, Reply, Request, telling::Telling};
-use crate::model::{Failure, Operation as Op, Outcome};
+use crate::{
+    meta::record::Charge,
+    model::{Failure, Operation as Op, Outcome},
+};
 use std::sync::Arc;
 
 impl Gateway {
@@ -12,11 +15,12 @@ impl Gateway {
     pub async fn execute(self: &Arc<Self>, request: Request, body: Option<Box<dyn Body>>) -> Result<Reply, Failure> {
         let Request { caller, limits, operation, name: _, origin: _, admitted } = &request;
         let body = || body.ok_or(Failure::IncompleteBody);
+        let charge = || Charge::of(caller.charged_key());
         let outcome: Outcome = match operation {
             Op::GetObject(read) => return self.get_object(read, admitted).await,
             Op::HeadObject(read) => self.head_object(read, admitted).await?,
-            Op::PutObject(put) => self.put_object(put, limits, body()?, Telling::of(&request, put.callback.as_ref())).await?,
-            Op::AppendObject(append) => self.append_object(append, limits, body()?).await?,
+            Op::PutObject(put) => self.put_object(put, charge(), limits, body()?, Telling::of(&request, put.callback.as_ref())).await?,
+            Op::AppendObject(append) => self.append_object(append, charge(), limits, body()?).await?,
             Op::DeleteObject(delete) => {
                 let delete = delete.clone();
                 self.run_on(|gateway| async move { gateway.delete_object(&delete).await }).await?
@@ -25,9 +29,9 @@ impl Gateway {
                 let delete = delete.clone();
                 self.run_on(|gateway| async move { gateway.delete_objects(&delete).await }).await?
             }
-            Op::PutSymlink(link) => self.put_symlink(link).await?,
+            Op::PutSymlink(link) => self.put_symlink(link, charge()).await?,
             Op::GetSymlink(object) => self.get_symlink(object).await?,
-            Op::CopyObject(copy) => self.copy_object(copy, admitted).await?,
+            Op::CopyObject(copy) => self.copy_object(copy, &charge(), admitted).await?,
             Op::GetObjectAttributes(get) => self.get_object_attributes(get, admitted).await?,
             Op::GetObjectAcl(object) => self.get_object_acl(object).await?,
             Op::PutObjectAcl(object, acl) => self.put_object_acl(object, *acl).await?,

@@ -17,7 +17,7 @@ use crate::{
 use bytes::Bytes;
 use std::sync::{
     Arc,
-    atomic::{AtomicI64, AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
 };
 
 /// How often a commit that lost a race is tried again before the caller is told to slow down.
@@ -31,6 +31,8 @@ pub struct Gateway {
     pub(super) readers: Arc<Readers>,
     pub(super) bodies: BodySlots,
     pub(super) running: Running,
+    /// Whether everything stands in the counters.
+    pub(super) all_is_counted: AtomicBool,
     environment: Environment,
     /// Orders revisions and to-do lines of this process; never goes back.
     sequence: AtomicU64,
@@ -57,6 +59,7 @@ impl Gateway {
             readers,
             bodies,
             running,
+            all_is_counted: AtomicBool::new(false),
             environment,
             sequence: AtomicU64::new(0),
             latest_ms: AtomicI64::new(0),

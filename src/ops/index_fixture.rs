@@ -216,7 +216,7 @@ pub(super) fn block_on<T>(case: impl Future<Output = T>) -> T {
 }
 
 pub(super) fn caller(account: &str) -> Caller {
-    Caller::Key { access_key: format!("AK-{account}"), account: Account(account.to_owned()) }
+    Caller::Key { access_key: format!("AK-{account}"), account: Account(account.to_owned()), parent: None }
 }
 
 pub(super) fn bucket(name: &str) -> Bucket {
@@ -260,6 +260,7 @@ pub(super) fn bucket_record(name: &str) -> BucketRecord {
 pub(super) fn object_record() -> ObjectRecord {
     ObjectRecord {
         kind: crate::meta::record::ObjectKind::Plain,
+        charge: crate::meta::record::Charge::Uncounted,
         etag: ETag::Whole([1; 16]),
         size: 5,
         last_modified: NOW.plus_millis(-1_000),
@@ -274,6 +275,7 @@ pub(super) fn object_record() -> ObjectRecord {
 pub(super) fn upload_record() -> UploadRecord {
     UploadRecord {
         sequential: false,
+        charge: crate::meta::record::Charge::Uncounted,
         initiator: Account("initiator".to_owned()),
         initiated: NOW.plus_millis(-2_000),
         attributes: Attributes::default(),

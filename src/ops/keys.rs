@@ -6,7 +6,11 @@ use super::{
     pages::Pages,
 };
 use crate::{
-    meta::{Check, Write, keys, record::Record},
+    meta::{
+        Check, Write,
+        keys::{self, Whose},
+        record::Record,
+    },
     model::{Failure, KeyRecord, KeyStatus},
 };
 
@@ -62,13 +66,14 @@ impl Gateway {
         Err(Failure::SlowDown)
     }
 
-    /// Removes a key; `false` when there is none.
+    /// Removes a key and its quota; `false` when there is none.
     ///
     /// # Errors
     /// When the index cannot be written.
     pub async fn delete_key(&self, access_key: &str) -> Result<bool, Failure> {
         let row = keys::access_key(access_key);
-        let lost = self.commit(vec![Check::Present(row.clone())], vec![Write::Delete(row)]).await?;
+        let quota = Write::Delete(keys::quota(&Whose::Key(access_key.to_owned())));
+        let lost = self.commit(vec![Check::Present(row.clone())], vec![Write::Delete(row), quota]).await?;
         Ok(lost.is_none())
     }
 }

@@ -137,7 +137,7 @@ impl Gateway {
             if !rules.aborts_upload(key, upload.record.initiated, now) {
                 return Ok(false);
             }
-            let mut batch = Batch { checks: vec![bucket.unchanged.clone()], writes: vec![] };
+            let mut batch = Batch { checks: vec![bucket.unchanged.clone()], ..Batch::default() };
             self.consume_upload(&mut batch, &upload, id, vec![]);
             if self.publish(batch).await? {
                 return Ok(true);

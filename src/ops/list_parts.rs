@@ -97,7 +97,16 @@ mod tests {
     }
 
     fn record(size: u64) -> PartRecord {
-        PartRecord { md5: [3; 16], size, last_modified: NOW, checksum: None, crc64_nvme: 1, crc64_ecma: 2, extents: vec![] }
+        PartRecord {
+            md5: [3; 16],
+            size,
+            last_modified: NOW,
+            checksum: None,
+            crc64_nvme: 1,
+            crc64_ecma: 2,
+            extents: vec![],
+            is_counted: false,
+        }
     }
 
     async fn with_upload() -> Fixture {

@@ -15,6 +15,7 @@ mod conditions;
 mod content;
 mod copy_object;
 mod copying;
+mod count_older;
 mod delete_objects;
 mod dispatch;
 mod gateway;
@@ -35,6 +36,7 @@ mod object_tagging;
 mod pages;
 mod publish;
 mod put_object;
+mod quotas;
 mod readers;
 mod reap;
 mod running;
@@ -42,11 +44,13 @@ mod symlink;
 mod telling;
 mod upload_part;
 mod upload_part_copy;
+mod usage;
 
 #[cfg(test)]
 mod tests;
 
 pub use gateway::Gateway;
+pub use quotas::{Held, QuotaHolder, QuotaReport, QuotaSummary};
 
 use crate::{
     blob::BlobError,

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     meta::{
         Check, Write, keys,
-        record::{Record, Revision, Todo, UploadRecord},
+        record::{Charge, Record, Revision, Todo, UploadRecord},
     },
     model::*,
 };
@@ -25,6 +25,7 @@ impl Gateway {
             attributes: operation.attributes.clone(),
             checksum: operation.checksum,
             sequential: operation.sequential,
+            charge: Charge::of(caller.charged_key()),
         };
         for losses in 0..COMMIT_TRIES_MAX {
             self.back_off(losses).await;
@@ -36,7 +37,10 @@ impl Gateway {
             let upload_id = UploadId::new(record.initiated, self.random());
             let row = keys::upload(bucket.record.id, &operation.object.key, &upload_id);
             let checks = vec![bucket.unchanged, Check::Absent(row.clone())];
-            if self.publish(Batch { checks, writes: vec![Write::Put(row, record.encode())] }).await? {
+            let mut batch = Batch { checks, writes: vec![Write::Put(row, record.encode())], ..Batch::default() };
+            batch.usage.begin_upload(bucket.record.id, &record.charge, upload_id);
+            self.keep_quotas(&mut batch, bucket.record.id, &record.charge).await?;
+            if self.publish(batch).await? {
                 return Ok(Outcome::CreateMultipartUpload { upload_id, checksum: record.checksum });
             }
         }
@@ -63,6 +67,7 @@ impl Gateway {
     pub(super) fn consume_upload(&self, batch: &mut Batch, upload: &LoadedUpload, id: UploadId, kept: Vec<(PartNumber, Revision)>) {
         batch.checks.push(upload.unchanged());
         batch.writes.push(Write::Delete(upload.row.clone()));
+        batch.usage.end_upload(upload, id);
         self.leave_todo(batch, self.settings.reap_grace_ms, &Todo::EndUpload { upload: id, kept });
     }
 }

@@ -8,6 +8,7 @@ use super::{
     Gateway, content,
     gateway::{LoadedBucket, decode},
     ingest::Received,
+    usage::{Usage, share},
 };
 use crate::{
     blob::BlobId,
@@ -24,6 +25,8 @@ use bytes::Bytes;
 pub(super) struct Batch {
     pub(super) checks: Vec<Check>,
     pub(super) writes: Vec<Write>,
+    /// How much more, or less, is held then.
+    pub(super) usage: Usage,
 }
 
 /// What stands under an object's key, as it was read.
@@ -53,6 +56,7 @@ impl ObjectSlot {
 
 /// An open upload, as it was read.
 pub(super) struct LoadedUpload {
+    pub(super) bucket: BucketId,
     pub(super) row: Vec<u8>,
     pub(super) value: Bytes,
     pub(super) record: UploadRecord,
@@ -118,7 +122,7 @@ impl Gateway {
     pub(super) async fn open_upload(&self, bucket: BucketId, key: &ObjectKey, upload: &UploadId) -> Result<Option<LoadedUpload>, Failure> {
         let row = keys::upload(bucket, key, upload);
         let value = self.get(&row).await?;
-        value.map(|value| Ok(LoadedUpload { record: decode(&value)?, row, value })).transpose()
+        value.map(|value| Ok(LoadedUpload { bucket, record: decode(&value)?, row, value })).transpose()
     }
 
     /// Whether an upload is still open.
@@ -134,6 +138,7 @@ impl Gateway {
             Some(object) => slot.put(object),
             None => Write::Delete(slot.row.clone()),
         });
+        batch.usage.replace(bucket.record.id, slot.current.as_ref().map(share), object.map(share));
         if let Some(old) = &slot.current
             && !content::is_empty(&old.content)
         {
@@ -149,10 +154,21 @@ impl Gateway {
         batch.writes.push(Write::Put(row, todo.encode()));
     }
 
-    /// Commits; `false` when a check did not hold and nothing was written.
+    /// Commits; `false` when a check did not hold and nothing was written. `QuotaExceeded` when everything else does hold:
+    /// limits are looked at last, so what is refused is what would have been written.
     pub(super) async fn publish(&self, batch: Batch) -> Result<bool, Unpublished> {
-        match self.commit(batch.checks, batch.writes).await {
-            Ok(lost) => Ok(lost.is_none()),
+        let Batch { mut checks, mut writes, usage } = batch;
+        let (changes, limits) = usage.into_commit();
+        writes.extend(changes);
+        let count = checks.len();
+        let (limits, kinds): (Vec<_>, Vec<_>) = limits.into_iter().unzip();
+        checks.extend(limits);
+        match self.commit(checks, writes).await {
+            Ok(None) => Ok(true),
+            Ok(Some(lost)) => match lost.checked_sub(count).and_then(|lost| kinds.get(lost)) {
+                Some(&kind) => Err(Unpublished::Refused(Failure::QuotaExceeded(kind))),
+                None => Ok(false),
+            },
             Err(failure) => Err(Unpublished::Unknown(failure)),
         }
     }

@@ -10,10 +10,11 @@ use super::{
     ingest::Ingested,
     publish::{Batch, Stored, Unpublished},
     telling::Telling,
+    usage::{Usage, share},
 };
 use crate::{
     digest::BodyDigests,
-    meta::record::{BucketId, Content, ManifestPart, ObjectKind, ObjectRecord},
+    meta::record::{BucketId, Charge, Content, ManifestPart, ObjectKind, ObjectRecord},
     model::*,
 };
 use std::sync::Arc;
@@ -28,6 +29,7 @@ impl Gateway {
     pub(super) async fn put_object(
         self: &Arc<Self>,
         operation: &PutObject,
+        charge: Charge,
         limits: &Limits,
         body: Box<dyn Body>,
         telling: Option<Telling>,
@@ -36,17 +38,21 @@ impl Gateway {
         let bucket = self.load_bucket(bucket).await?.record.id;
         let slot = self.object_slot(bucket, key).await?;
         check_write(&operation.conditions, key, slot.current.as_ref())?;
+        let mut usage = Usage::default();
+        usage.replace(bucket, slot.current.as_ref().map(share), Some((&charge, operation.claims.size.unwrap_or(0))));
+        self.make_sure_of_room(usage, bucket, &charge).await?;
         let size_max = limits.part_size_bytes_max.min(limits.object_size_bytes_max);
         let ingested = self.ingest(&operation.claims, None, size_max, body).await?;
 
         let operation = operation.clone();
-        self.run_on(|gateway| async move { gateway.put_ingested(bucket, operation, ingested, telling).await }).await
+        self.run_on(|gateway| async move { gateway.put_ingested(bucket, operation, charge, ingested, telling).await }).await
     }
 
     async fn put_ingested(
         &self,
         bucket: BucketId,
         operation: PutObject,
+        charge: Charge,
         ingested: Ingested,
         telling: Option<Telling>,
     ) -> Result<Outcome, Failure> {
@@ -64,6 +70,7 @@ impl Gateway {
             part_count: None,
             content: Content::Here(if digests.size == 0 { vec![] } else { vec![part] }),
             kind: ObjectKind::Plain,
+            charge,
         };
         let published = self.put_stored(bucket, &operation.object, &operation.conditions, record, &stored, telling.as_ref()).await;
         let Put { event, .. } = self.settle(&stored, published).await?;
@@ -88,8 +95,9 @@ impl Gateway {
             let slot = self.object_slot(bucket.record.id, &object.key).await?;
             check_write(conditions, &object.key, slot.current.as_ref())?;
             record.last_modified = self.now();
-            let mut batch = Batch { checks: vec![], writes: stored.rows.clone() };
+            let mut batch = Batch { checks: vec![], writes: stored.rows.clone(), ..Batch::default() };
             self.replace(&mut batch, &bucket, &slot, Some(&record));
+            self.keep_quotas(&mut batch, bucket.record.id, &record.charge).await?;
             let event = telling.map(|telling| self.leave_event(&mut batch, telling, object, &record));
             if self.publish(batch).await? {
                 return Ok(Put { last_modified: record.last_modified, event });

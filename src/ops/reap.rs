@@ -66,7 +66,7 @@ impl Gateway {
                 None => self.blobs.delete(blob).await.map_err(blob_failure)?,
             }
         }
-        Ok(())
+        self.look_whether_all_is_counted().await
     }
 
     /// Works off what is due on the to-do list; returns the number of lines done. Called every few seconds.
@@ -149,7 +149,7 @@ impl Gateway {
     async fn remove_parts(&self, line: &Row, upload: UploadId, kept: &[(PartNumber, Revision)]) -> Result<Step, Failure> {
         let rows = self.scan(keys::parts(&upload), PART_ROWS_PER_COMMIT).await?;
         let last = rows.len() < PART_ROWS_PER_COMMIT;
-        let mut batch = Batch { checks: vec![line.unchanged()], writes: vec![] };
+        let mut batch = Batch { checks: vec![line.unchanged()], ..Batch::default() };
         let mut released = Vec::new();
         for (key, value) in rows {
             let (_, number, revision) = keys::part_of(&key).ok_or_else(|| corrupt("a part's key"))?;
@@ -173,7 +173,7 @@ impl Gateway {
 
     /// Lets go of extents that `holder`, a row, refers to, and replaces the holder by what it still refers to.
     async fn release(&self, extents: &[Extent], line: &Row, holder: &Row, rest: Option<Bytes>) -> Result<Step, Failure> {
-        let mut batch = Batch { checks: vec![line.unchanged(), holder.unchanged()], writes: vec![] };
+        let mut batch = Batch { checks: vec![line.unchanged(), holder.unchanged()], ..Batch::default() };
         let mut references = BTreeMap::<BlobId, u32>::new();
         for extent in extents {
             match extent.place {
@@ -220,7 +220,7 @@ impl Gateway {
     /// Removes a line together with its last writes.
     async fn finish(&self, line: &Row, mut writes: Vec<Write>) -> Result<Step, Failure> {
         writes.push(Write::Delete(line.key.clone()));
-        self.step(Batch { checks: vec![line.unchanged()], writes }, true).await
+        self.step(Batch { checks: vec![line.unchanged()], writes, ..Batch::default() }, true).await
     }
 
     async fn step(&self, batch: Batch, finished: bool) -> Result<Step, Failure> {

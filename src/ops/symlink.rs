@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     digest::{self, CrcKind},
-    meta::record::{BucketId, Content, ObjectKind, ObjectRecord},
+    meta::record::{BucketId, Charge, Content, ObjectKind, ObjectRecord},
     model::*,
 };
 
@@ -24,7 +24,7 @@ pub(super) struct Followed {
 }
 
 impl Gateway {
-    pub(super) async fn put_symlink(&self, operation: &PutSymlink) -> Result<Outcome, Failure> {
+    pub(super) async fn put_symlink(&self, operation: &PutSymlink, charge: Charge) -> Result<Outcome, Failure> {
         let PutSymlink { object, target, attributes, conditions } = operation;
         let record = ObjectRecord {
             etag: ETag::Whole(digest::md5(target.as_str().as_bytes())),
@@ -36,6 +36,7 @@ impl Gateway {
             part_count: None,
             content: Content::Here(vec![]),
             kind: ObjectKind::Symlink(target.clone()),
+            charge,
         };
         let etag = record.etag;
         let bucket = self.load_bucket(&object.bucket).await?.record.id;

@@ -10,6 +10,7 @@ use super::{
     ingest::{Ingested, Received, computed},
     pages::Pages,
     publish::{Batch, LoadedUpload, Stored, Unpublished},
+    usage::Usage,
 };
 use crate::{
     digest::BodyDigests,
@@ -38,6 +39,7 @@ impl Gateway {
         let slot = self.part_slot(&operation.object, operation.upload_id, operation.part_number).await?;
         let claimed = operation.claims.checksum_algorithm();
         let declared = declared_algorithm(&slot.upload.record, claimed)?;
+        self.make_sure_of_room_for_part(&slot, operation.claims.size.unwrap_or(0)).await?;
         let ingested = self.ingest(&operation.claims, declared, limits.part_size_bytes_max, body).await?;
 
         let Ingested { digests, checksum, received } = ingested;
@@ -87,8 +89,8 @@ impl Gateway {
         for losses in 0..COMMIT_TRIES_MAX {
             self.back_off(losses).await;
             part.last_modified = self.now();
-            let mut batch = Batch { checks: vec![], writes: stored.rows.clone() };
-            self.add_part(&mut batch, slot, &part);
+            let mut batch = Batch { checks: vec![], writes: stored.rows.clone(), ..Batch::default() };
+            self.add_part(&mut batch, slot, &part).await?;
             if self.publish(batch).await? {
                 return Ok(part);
             }
@@ -98,11 +100,25 @@ impl Gateway {
     }
 
     /// Adds to a commit that a part becomes the newest of its number, as long as the upload is open.
-    pub(super) fn add_part(&self, batch: &mut Batch, slot: &PartSlot, part: &PartRecord) {
+    pub(super) async fn add_part(&self, batch: &mut Batch, slot: &PartSlot, part: &PartRecord) -> Result<(), Failure> {
         let revision = Revision(self.next_sequence());
+        // The first of a number is counted as such, so nobody else may be it.
+        let is_first = self.scan(slot.revisions_from(Revision(0)), 1).await?.is_empty();
+        let none_from = if is_first { Revision(0) } else { revision };
         batch.checks.push(slot.upload.unchanged());
-        batch.checks.push(Check::EmptyRange(slot.revisions_from(revision)));
+        batch.checks.push(Check::EmptyRange(slot.revisions_from(none_from)));
         batch.writes.push(Write::Put(keys::part(&slot.id, slot.number, revision), part.encode()));
+        let LoadedUpload { bucket, record, .. } = &slot.upload;
+        batch.usage.part(*bucket, &record.charge, slot.id, part.size, is_first);
+        self.keep_quotas(batch, *bucket, &record.charge).await
+    }
+
+    /// Refuses a part that there is no room for now.
+    pub(super) async fn make_sure_of_room_for_part(&self, slot: &PartSlot, size: u64) -> Result<(), Failure> {
+        let LoadedUpload { bucket, record, .. } = &slot.upload;
+        let mut usage = Usage::default();
+        usage.part(*bucket, &record.charge, slot.id, size, false);
+        self.make_sure_of_room(usage, *bucket, &record.charge).await
     }
 
     /// After a lost commit: `NoSuchUpload` when the upload has ended; otherwise sees to it that the next
@@ -142,6 +158,7 @@ pub(super) fn part_record(digests: &BodyDigests, checksum: Option<Checksum>) -> 
         crc64_nvme: digests.crc64_nvme,
         crc64_ecma: digests.crc64_ecma,
         extents: vec![],
+        is_counted: true,
     }
 }
 

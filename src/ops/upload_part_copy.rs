@@ -33,6 +33,7 @@ impl Gateway {
             if range.size() > limits.part_size_bytes_max {
                 return Err(Failure::CopySourceTooLarge { size_max: limits.part_size_bytes_max });
             }
+            self.make_sure_of_room_for_part(&slot, range.size()).await?;
             let declared = slot.upload.record.checksum.map(|(algorithm, _)| algorithm);
             let digest = BodyDigest::new(declared, false);
             let extent_count_max = shared_extent_count(losses, SHARED_EXTENT_COUNT_MAX);
@@ -65,11 +66,11 @@ impl Gateway {
             if !self.still_stands(source).await? {
                 return Ok(None);
             }
-            let mut batch = Batch { checks: source.unchanged(), writes: vec![] };
+            let mut batch = Batch { checks: source.unchanged(), ..Batch::default() };
             let Some(shared) = self.share(&mut batch, extents).await? else { continue };
             part.extents = shared;
             part.last_modified = self.now();
-            self.add_part(&mut batch, slot, &part);
+            self.add_part(&mut batch, slot, &part).await?;
             if self.publish(batch).await? {
                 return Ok(Some(part));
             }

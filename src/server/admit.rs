@@ -35,8 +35,9 @@ impl Sender {
     /// Whoever holds these credentials.
     pub(super) fn of(credentials: Presented, payload: Payload) -> Self {
         let Presented { key, session } = credentials;
-        let caller = Caller::Key { access_key: key.access_key, account: key.account };
-        Self { caller, key_policy: key.policy, session_policy: session.and_then(|session| session.policy), payload }
+        let (parent, session_policy) = session.map(|session| (session.parent, session.policy)).unzip();
+        let caller = Caller::Key { access_key: key.access_key, account: key.account, parent };
+        Self { caller, key_policy: key.policy, session_policy: session_policy.flatten(), payload }
     }
 
     /// Whoever did not sign.

@@ -23,6 +23,9 @@ pub async fn run(kv: Arc<dyn Kv>) {
         values_of_every_size_survive(&kv).await;
         behaves_as_a_sorted_map(&kv).await;
         increments_by_many_are_all_counted(&kv).await;
+        counters_are_added_to_without_a_conflict(&kv).await;
+        counters_are_worked_out_in_order(&kv).await;
+        no_limit_is_passed_by_many_at_once(&kv).await;
         an_empty_range_has_no_phantoms(&kv).await;
         a_scan_sees_a_commit_whole_or_not_at_all(&kv).await;
         a_caller_who_gives_up_does_no_harm(&kv).await;
@@ -186,9 +189,11 @@ async fn behaves_as_a_sorted_map(kv: &View) {
     let mut outcomes = [0; 2];
     for step in 0..2000 {
         let name = |random: &mut Random| kv.key([random.below(6) as u8]);
+        let counter = |random: &mut Random| kv.key([0x80 + random.below(2) as u8]);
         let value = |random: &mut Random| Bytes::copy_from_slice(&[random.below(3) as u8]);
         let checks: Vec<Check> = (0..random.below(3))
-            .map(|_| match random.below(4) {
+            .map(|_| match random.below(5) {
+                4 => Check::AtMost { counters: vec![counter(&mut random), counter(&mut random)], add: random.below(3), limit: 4 },
                 0 => Check::Absent(name(&mut random)),
                 1 => Check::Present(name(&mut random)),
                 2 => Check::Equals(name(&mut random), value(&mut random)),
@@ -196,15 +201,19 @@ async fn behaves_as_a_sorted_map(kv: &View) {
             })
             .collect();
         let writes: Vec<Write> = (0..random.below(4))
-            .map(
-                |_| if random.below(2) == 0 { Write::Delete(name(&mut random)) } else { Write::Put(name(&mut random), value(&mut random)) },
-            )
+            .map(|_| match random.below(6) {
+                0 | 1 => Write::Delete(name(&mut random)),
+                2 | 3 => Write::Put(name(&mut random), value(&mut random)),
+                4 => Write::Add { counter: counter(&mut random), delta: random.below(3) as i64 },
+                _ => Write::Take { counter: counter(&mut random), off: vec![] },
+            })
             .collect();
         let failed = checks.iter().position(|check| match check {
             Check::Absent(key) => model.contains_key(key),
             Check::Present(key) => !model.contains_key(key),
             Check::Equals(key, value) => model.get(key) != Some(value),
             Check::EmptyRange(range) => model.keys().any(|key| range.contains(key)),
+            Check::AtMost { counters, add, limit } => counters.iter().map(|key| count(&model, key)).sum::<u64>() + add > *limit,
         });
         let expected = failed.map_or(Ok(()), |index| Err(KvError::Conflict(index)));
         outcomes[usize::from(expected.is_err())] += 1;
@@ -212,7 +221,11 @@ async fn behaves_as_a_sorted_map(kv: &View) {
             for write in writes.clone() {
                 match write {
                     Write::Put(key, value) => model.insert(key, value),
-                    Write::Delete(key) => model.remove(&key),
+                    Write::Delete(key) | Write::Take { counter: key, .. } => model.remove(&key),
+                    Write::Add { counter, delta } => match count(&model, &counter) + delta.unsigned_abs() {
+                        0 => None,
+                        sum => model.insert(counter, Bytes::copy_from_slice(&sum.to_be_bytes())),
+                    },
                 };
             }
         }
@@ -221,6 +234,10 @@ async fn behaves_as_a_sorted_map(kv: &View) {
         assert!(rows.eq(model.clone()), "step {step}");
     }
     assert!(outcomes.iter().all(|&count| count > 200), "the steps hold both outcomes: {outcomes:?}");
+}
+
+fn count(rows: &BTreeMap<Vec<u8>, Bytes>, counter: &[u8]) -> u64 {
+    rows.get(counter).map_or(0, |value| u64::from_be_bytes(value[..].try_into().expect("8 bytes were written")))
 }
 
 async fn increments_by_many_are_all_counted(kv: &View) {
@@ -246,6 +263,95 @@ async fn increments_by_many_are_all_counted(kv: &View) {
         task.await.expect("the task does not panic");
     }
     assert_eq!(kv.get("count").await, Some(Bytes::copy_from_slice(&(TASKS * INCREMENTS).to_be_bytes())));
+}
+
+/// Commits that add to one counter all succeed at the first try, and none is lost.
+async fn counters_are_added_to_without_a_conflict(kv: &View) {
+    const TASKS: i64 = 8;
+    const ADDS: i64 = 50;
+    kv.clear().await;
+    let tasks: Vec<_> = (1..=TASKS)
+        .map(|task| {
+            let (engine, counter, own) = (Arc::clone(&kv.kv), kv.key("count"), kv.key(task.to_be_bytes()));
+            tokio::spawn(async move {
+                for _ in 0..ADDS {
+                    let add = |counter: &[u8], delta| Write::Add { counter: counter.to_vec(), delta };
+                    let writes = vec![add(&counter, 2 * task), add(&own, 1), add(&counter, -task)];
+                    engine.commit(vec![], writes).await.expect("nothing to conflict with");
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.expect("the task does not panic");
+    }
+    let sum = ADDS * TASKS * (TASKS + 1) / 2;
+    assert_eq!(kv.get("count").await, Some(Bytes::copy_from_slice(&sum.to_be_bytes())));
+    for task in 1..=TASKS {
+        assert_eq!(kv.get(task.to_be_bytes()).await, Some(Bytes::copy_from_slice(&ADDS.to_be_bytes())), "task {task}");
+    }
+}
+
+async fn counters_are_worked_out_in_order(kv: &View) {
+    kv.clear().await;
+    let add = |name, delta| Write::Add { counter: kv.key(name), delta };
+    let take = |name, off: &[&str]| Write::Take { counter: kv.key(name), off: off.iter().map(|name| kv.key(name)).collect() };
+    let counts = async || {
+        let rows = kv.rows().await.into_iter();
+        rows.map(|(key, value)| (key[1], u64::from_be_bytes(value[..].try_into().expect("8 bytes")))).collect::<Vec<_>>()
+    };
+    kv.write(vec![add("a", 5), add("b", 100), add("c", 100), add("d", 1)]).await;
+    kv.write(vec![add("a", 2), take("a", &["b", "c"]), add("a", 1), add("d", -1)]).await;
+    assert_eq!(counts().await, [(b'a', 1), (b'b', 93), (b'c', 93)], "what was added before is taken, and zero has no row");
+    kv.write(vec![take("none", &["b"]), kv.put("c", 7_u64.to_be_bytes()), add("c", 1), add("b", 1), kv.delete("b"), add("b", 4)]).await;
+    assert_eq!(counts().await, [(b'a', 1), (b'b', 4), (b'c', 8)]);
+    kv.write(vec![add("a", -9), add("a", 3)]).await;
+    assert_eq!(counts().await, [(b'a', 3), (b'b', 4), (b'c', 8)], "a counter stops at zero");
+
+    let at_most = |names: &[&str], add, limit| Check::AtMost { counters: names.iter().map(|name| kv.key(name)).collect(), add, limit };
+    for (check, holds) in [
+        (at_most(&["a", "b"], 0, 7), true),
+        (at_most(&["a", "b"], 1, 7), false),
+        (at_most(&["a", "b", "none"], 1, 8), true),
+        (at_most(&[], 1, 0), false),
+        (at_most(&["b"], u64::MAX, u64::MAX - 1), false),
+    ] {
+        let expected = if holds { Ok(()) } else { Err(KvError::Conflict(1)) };
+        assert_eq!(kv.commit(vec![Check::Present(kv.key("a")), check.clone()], vec![add("a", 0)]).await, expected, "{check:?}");
+    }
+    kv.write(vec![kv.put("no counter", "x")]).await;
+    let before = kv.rows().await;
+    let refused = kv.commit(vec![], vec![kv.put("e", "1"), add("no counter", 1)]).await;
+    assert!(matches!(refused, Err(KvError::Corrupt(_))), "{refused:?}");
+    assert_eq!(kv.rows().await, before, "what is refused leaves nothing behind");
+    assert!(!kv.kv.is_read_only());
+}
+
+/// Of those who add to a counter with a limit, as many succeed as fit, however they come.
+async fn no_limit_is_passed_by_many_at_once(kv: &View) {
+    for round in 0..20_u64 {
+        kv.clear().await;
+        let attempts: Vec<_> = (0..16_u64)
+            .map(|attempt| {
+                let (engine, counter) = (Arc::clone(&kv.kv), kv.key("count"));
+                let add = 1 + (attempt + round) % 3;
+                let check = Check::AtMost { counters: vec![counter.clone()], add, limit: 17 };
+                tokio::spawn(async move { (add, engine.commit(vec![check], vec![Write::Add { counter, delta: add as i64 }]).await) })
+            })
+            .collect();
+        let (mut sum, mut refused_min) = (0, u64::MAX);
+        for attempt in attempts {
+            match attempt.await.expect("the task does not panic") {
+                (add, Ok(())) => sum += add,
+                (add, Err(error)) => {
+                    assert_eq!(error, KvError::Conflict(0));
+                    refused_min = refused_min.min(add);
+                }
+            }
+        }
+        assert_eq!(kv.get("count").await, Some(Bytes::copy_from_slice(&sum.to_be_bytes())), "round {round}");
+        assert!(sum <= 17 && sum + refused_min > 17, "round {round}: {sum}, and {refused_min} was refused");
+    }
 }
 
 /// Of those who write into a range on condition that it is empty, exactly one succeeds, time and again.

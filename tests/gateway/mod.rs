@@ -172,7 +172,7 @@ pub(crate) fn request(operation: Operation, limits: Limits) -> Request {
         admitted: partway::ops::Admitted::Anything,
         name: operation.name(),
         origin: partway::model::Origin::default(),
-        caller: Caller::Key { access_key: "key".to_owned(), account: Account::root() },
+        caller: Caller::Key { access_key: "key".to_owned(), account: Account::root(), parent: None },
         limits,
         operation,
     }

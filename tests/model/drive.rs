@@ -9,7 +9,7 @@ use partway::{
     blob::BlobStore,
     meta::{Kv, keys},
     model::*,
-    ops::{Body, ContentStream, Gateway, LifecycleReport, OpenUpload},
+    ops::{Body, ContentStream, Gateway, Held, LifecycleReport, OpenUpload, QuotaHolder},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -43,7 +43,7 @@ pub(crate) async fn run(seeds: &[u64], place: Place, wrapper: Wrapper) -> Result
 /// How often each operation had each kind of answer in a step of its own.
 pub(crate) type Seen = BTreeMap<String, u64>;
 
-struct Held {
+struct HeldRead {
     since: Timestamp,
     bytes: Vec<u8>,
     content: ContentStream,
@@ -54,7 +54,7 @@ struct Running {
     gateway: Arc<Gateway>,
     kv: Arc<dyn Kv>,
     blobs: Arc<dyn BlobStore>,
-    held: Vec<Held>,
+    held: Vec<HeldRead>,
 }
 
 struct Driver {
@@ -213,7 +213,38 @@ impl Driver {
         }
         let open = self.running().gateway.open_uploads(1000).await.map_err(|failure| format!("open uploads: {failure:?}"))?;
         let expected = self.open_uploads();
-        if open == expected { Ok(()) } else { Err(format!("the open uploads are {open:?}\ninstead of {expected:?}")) }
+        if open != expected {
+            return Err(format!("the open uploads are {open:?}\ninstead of {expected:?}"));
+        }
+        let report = self.running().gateway.quotas().await.map_err(|failure| format!("quotas: {failure:?}"))?;
+        let held: BTreeMap<_, _> = report.quotas.into_iter().map(|summary| (summary.holder, summary.held)).collect();
+        let expected = self.held();
+        if held == expected { Ok(()) } else { Err(format!("{held:#?}\nare held instead of {expected:#?}")) }
+    }
+
+    /// What each bucket holds, and the key that writes all of it.
+    fn held(&self) -> BTreeMap<QuotaHolder, Held> {
+        let (mut all, mut sum) = (BTreeMap::new(), Held::default());
+        for (bucket, state) in &self.model.buckets {
+            let sizes = state.objects.values().flat_map(|object| &object.parts).map(|(bytes, _)| bytes.len() as u64);
+            let held = Held {
+                objects: state.objects.len() as u64,
+                object_bytes: sizes.sum(),
+                uploads: state.uploads.len() as u64,
+                parts: state.uploads.values().map(|upload| upload.parts.len() as u64).sum(),
+                part_bytes: state.uploads.values().map(|upload| upload.bytes_held).sum(),
+            };
+            sum.objects += held.objects;
+            sum.object_bytes += held.object_bytes;
+            sum.uploads += held.uploads;
+            sum.parts += held.parts;
+            sum.part_bytes += held.part_bytes;
+            all.insert(QuotaHolder::Bucket(bucket.clone()), held);
+        }
+        if sum != Held::default() {
+            all.insert(QuotaHolder::Key("key".to_owned()), sum);
+        }
+        all
     }
 
     fn open_uploads(&self) -> Vec<OpenUpload> {
@@ -264,7 +295,7 @@ impl Driver {
         }
         if let (Some(content), Some(bytes)) = (content, bytes) {
             let since = self.model.steady;
-            self.running().held.push(Held { since, bytes, content });
+            self.running().held.push(HeldRead { since, bytes, content });
         }
         Ok(())
     }
@@ -320,10 +351,10 @@ impl Driver {
         if answers != expected || todos.len() != expected.len() {
             return Err(format!("{} answers and {} lines to do are left instead of {}", answers.len(), todos.len(), expected.len()));
         }
-        self.nothing_left(b"OUPLDM").await?;
+        self.nothing_left(b"OUPLDMQG").await?;
         self.pass_ms(RETENTION_MS);
         self.reap().await?;
-        self.nothing_left(b"OUPLDMCT").await
+        self.nothing_left(b"OUPLDMCTQG").await
     }
 
     async fn nothing_left(&mut self, tables: &[u8]) -> Result<(), String> {
@@ -350,7 +381,7 @@ async fn start(place: &Place, wrapper: Wrapper, nature: &Nature) -> Running {
     Running { gateway, kv, blobs, held: Vec::new() }
 }
 
-async fn release(held: Held) -> Result<(), String> {
+async fn release(held: HeldRead) -> Result<(), String> {
     let bytes = collect(held.content).await.map_err(|error| format!("a read that was held: {error}"))?;
     if bytes == held.bytes { Ok(()) } else { Err("a read that was held yields other bytes".to_owned()) }
 }

@@ -7,7 +7,7 @@ use partway::meta::{Check, Kv, KvError, Write};
 use std::{ops::Range, sync::Arc};
 
 /// Every wrong index, named by what it does.
-pub(crate) const WRAPPERS: [(&str, Wrapper); 7] = [
+pub(crate) const WRAPPERS: [(&str, Wrapper); 9] = [
     ("forgets to delete objects", |kv| wrong(kv, |write| !deletes(write, b'O'), |_| true)),
     ("forgets to delete uploads", |kv| wrong(kv, |write| !deletes(write, b'U'), |_| true)),
     ("forgets new holders of a blob", |kv| wrong(kv, |write| !more_holders(write), |_| true)),
@@ -16,6 +16,8 @@ pub(crate) const WRAPPERS: [(&str, Wrapper); 7] = [
     ("forgets inline data now and then", |kv| {
         wrong(kv, |write| !matches!(write, Write::Put(key, _) if key[0] == b'D' && key[16] < 8), |_| true)
     }),
+    ("does not count parts", |kv| wrong(kv, |write| !matches!(write, Write::Add { counter, .. } if counter.ends_with(b"b")), |_| true)),
+    ("counts what has ended", |kv| wrong(kv, |write| !matches!(write, Write::Take { .. }), |_| true)),
     ("hides rows from scans", |kv| wrong(kv, |_| true, |key| key[0] != b'P' || key[key.len() - 1] % 16 != 0)),
 ];
 

@@ -85,6 +85,7 @@ pub(crate) struct History {
     /// Appends and deletes by rules that were acknowledged.
     appends: AtomicU64,
     expiries: AtomicU64,
+    quota_refusals: AtomicU64,
 }
 
 impl History {
@@ -120,6 +121,10 @@ impl History {
 
     pub(crate) fn appended(&self) {
         self.appends.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(crate) fn refused_for_quota(&self) {
+        self.quota_refusals.fetch_add(1, Ordering::SeqCst);
     }
 
     pub(crate) fn expired(&self) {
@@ -199,6 +204,7 @@ impl History {
         let mut add = |what, count| *counts.entry(what).or_default() += count;
         let known = |spans: &mut dyn Iterator<Item = Span>| spans.filter(|span| span.end.is_some()).count();
         add("appends", self.appends.load(Ordering::SeqCst) as usize);
+        add("refusals for the quota", self.quota_refusals.load(Ordering::SeqCst) as usize);
         add("objects expired", self.expiries.load(Ordering::SeqCst) as usize);
         for log in self.keys.lock().unwrap().values() {
             add("objects written", known(&mut log.writes.iter().map(|write| write.span)));

@@ -12,7 +12,7 @@ use partway::{
     digest,
     meta::{Check, Kv, KvError, Write, keys},
     model::*,
-    ops::{Body, Gateway, LifecycleReport, Reply},
+    ops::{Body, Gateway, LifecycleReport, QuotaHolder, Reply},
     testkit::faulty::{BlobStep, FaultyBlobs},
 };
 use std::{
@@ -85,6 +85,8 @@ struct Storm {
     /// The size that the next append makes an object. No two appends make the same, so the size that an append is for
     /// tells which bytes it is for.
     next_size: AtomicU64,
+    /// How many bytes the bucket may hold. Whoever finds it full makes more room.
+    room: AtomicU64,
     is_over: AtomicBool,
 }
 
@@ -124,9 +126,11 @@ pub(crate) async fn storm(seed: u64, operations: u64, weather: Weather) -> Count
         faults: (weather == Weather::Faults).then(|| Arc::clone(&faulty)),
         uploads: Mutex::default(),
         next_size: AtomicU64::new(SLICE_SIZE as u64),
+        room: AtomicU64::new(0),
         is_over: AtomicBool::new(false),
     });
     storm.make_rules_and_links().await;
+    storm.make_room().await;
 
     let mut reapers = vec![tokio::spawn(Arc::clone(&storm).pass_time(nature.clone(), gate))];
     reapers.extend((0..2).map(|_| tokio::spawn(Arc::clone(&storm).reap())));
@@ -155,11 +159,11 @@ pub(crate) async fn storm(seed: u64, operations: u64, weather: Weather) -> Count
     storm.look_at_everything().await;
 
     // The same after a restart, which also removes what could not be removed at once.
-    let Storm { gateway, history, uploads, next_size, .. } = Arc::into_inner(storm).expect("everybody is done");
+    let Storm { gateway, history, uploads, next_size, room, .. } = Arc::into_inner(storm).expect("everybody is done");
     drop((gateway, faulty));
     let (kv, blobs) = place.open();
     let gateway = nature.start(Arc::clone(&kv), Arc::clone(&blobs)).await;
-    let storm = Storm { gateway, history, faults: None, uploads, next_size, is_over: AtomicBool::new(true) };
+    let storm = Storm { gateway, history, faults: None, uploads, next_size, room, is_over: AtomicBool::new(true) };
     storm.look_at_everything().await;
     nature.pass_ms(GRACE_MS);
     storm.gateway.reap().await.expect("the reaper is done");
@@ -168,6 +172,7 @@ pub(crate) async fn storm(seed: u64, operations: u64, weather: Weather) -> Count
     let contradictions = storm.history.contradictions();
     assert!(contradictions.is_empty(), "seed {seed}: {contradictions:#?}");
     storm.verify().await;
+    assert_counted(&storm.gateway).await;
     storm.delete_everything().await;
     nature.pass_ms(GRACE_MS + RETENTION_MS);
     storm.gateway.reap().await.expect("the reaper is done");
@@ -177,11 +182,19 @@ pub(crate) async fn storm(seed: u64, operations: u64, weather: Weather) -> Count
 }
 
 async fn assert_nothing_left(kv: &dyn Kv, blobs: &dyn BlobStore) {
-    for table in *b"OUPLDMCT" {
+    for table in *b"OUPLDMCTQG" {
         let rows = kv.scan(keys::table(table), 10).await.expect("a scan");
         assert!(rows.is_empty(), "rows are left in table {}: {rows:?}", char::from(table));
     }
     assert_eq!(blobs.scan(None, 10).await, Ok(vec![]), "blobs are left");
+}
+
+/// The bucket and its only writer hold the same, though one of them was counted through keys and the other through buckets.
+async fn assert_counted(gateway: &Gateway) {
+    let report = gateway.quotas().await.expect("quotas");
+    let held = |holder: QuotaHolder| report.quotas.iter().find(|summary| summary.holder == holder).map(|summary| summary.held);
+    let (of_bucket, of_key) = (held(QuotaHolder::Bucket(bucket())), held(QuotaHolder::Key("key".to_owned())));
+    assert!(report.is_complete && of_bucket.is_some() && of_bucket == of_key, "{report:?}");
 }
 
 fn bucket() -> Bucket {
@@ -246,10 +259,21 @@ impl Storm {
         }
     }
 
-    /// A refusal that anybody may get at any time under faults, or for being many.
-    fn bear(&self, failure: &Failure) {
+    /// Lets the bucket hold a little more.
+    async fn make_room(&self) {
+        const STEP_BYTES: u64 = 15_000;
+        let room = self.room.fetch_add(STEP_BYTES, Ordering::SeqCst) + STEP_BYTES;
+        self.gateway.set_quota(&QuotaHolder::Bucket(bucket()), Some(room), None).await.expect("a quota");
+    }
+
+    /// A refusal that anybody may get at any time under faults, for being many, or because the bucket is full.
+    async fn bear(&self, failure: &Failure) {
         match failure {
             Failure::SlowDown => {}
+            Failure::QuotaExceeded(QuotaKind::BucketBytes) => {
+                self.history.refused_for_quota();
+                self.make_room().await;
+            }
             Failure::Internal | Failure::Unavailable if self.faults.is_some() => {}
             other => panic!("{other:?}"),
         }
@@ -333,7 +357,7 @@ impl Storm {
         match heard {
             Heard::Answer(_) | Heard::Nothing => self.history.wrote(&target.key, Some(value), span),
             Heard::Refusal(Failure::PreconditionFailed(_) | Failure::ConditionalConflict(_)) => {}
-            Heard::Refusal(failure) => self.bear(&failure),
+            Heard::Refusal(failure) => self.bear(&failure).await,
         }
     }
 
@@ -344,7 +368,7 @@ impl Storm {
         let (read, content) = match heard {
             Heard::Answer(Reply { outcome: Outcome::GetObject(read), content: Some(content) }) => (read, content),
             Heard::Refusal(Failure::NoSuchKey(_) | Failure::SymlinkTargetMissing(_)) => return self.history.read(&target.key, None, span),
-            Heard::Refusal(failure) => return self.bear(&failure),
+            Heard::Refusal(failure) => return self.bear(&failure).await,
             Heard::Answer(reply) => panic!("{:?}", reply.outcome),
             Heard::Nothing => return,
         };
@@ -365,7 +389,7 @@ impl Storm {
         let (heard, span) = self.execute(Operation::DeleteObject(delete), None, Self::polls(dice)).await;
         match heard {
             Heard::Answer(_) | Heard::Nothing => self.history.wrote(&target.key, None, span),
-            Heard::Refusal(failure) => self.bear(&failure),
+            Heard::Refusal(failure) => self.bear(&failure).await,
         }
     }
 
@@ -393,7 +417,7 @@ impl Storm {
                 }
             }
             Heard::Refusal(Failure::NoSuchKey(_) | Failure::SymlinkTargetMissing(_)) => self.history.read(&source.key, None, span),
-            Heard::Refusal(failure) => self.bear(&failure),
+            Heard::Refusal(failure) => self.bear(&failure).await,
             Heard::Answer(reply) => panic!("{:?}", reply.outcome),
             Heard::Nothing => {}
         }
@@ -414,7 +438,7 @@ impl Storm {
                 None
             }
             Heard::Answer(_) | Heard::Nothing => None,
-            Heard::Refusal(failure) => return self.bear(&failure),
+            Heard::Refusal(failure) => return self.bear(&failure).await,
         };
         let position = before.as_ref().map_or(0, |read| read.size);
         // Some fit into the index and are joined with what is there, some do not.
@@ -431,7 +455,7 @@ impl Storm {
             }
             Heard::Nothing => self.history.wrote(&target.key, Some(value), span),
             Heard::Refusal(Failure::AppendPositionMismatch { .. } | Failure::NotAppendable(_)) => {}
-            Heard::Refusal(failure) => self.bear(&failure),
+            Heard::Refusal(failure) => self.bear(&failure).await,
             Heard::Answer(reply) => panic!("{:?}", reply.outcome),
         }
     }
@@ -449,7 +473,7 @@ impl Storm {
                 self.history.expired();
             }
             Err(failure) => {
-                self.bear(&failure);
+                self.bear(&failure).await;
                 deleted(None);
             }
         }
@@ -489,7 +513,7 @@ impl Storm {
             Heard::Answer(Reply { outcome: Outcome::CreateMultipartUpload { upload_id, .. }, .. }) => {
                 self.uploads.lock().unwrap().push((target, upload_id));
             }
-            Heard::Refusal(failure) => self.bear(&failure),
+            Heard::Refusal(failure) => self.bear(&failure).await,
             Heard::Answer(reply) => panic!("{:?}", reply.outcome),
             Heard::Nothing => {}
         }
@@ -503,7 +527,7 @@ impl Storm {
         match heard {
             Heard::Answer(_) | Heard::Nothing => self.history.uploaded(id, part_number, etag, span),
             Heard::Refusal(Failure::NoSuchUpload(_)) => self.history.found_gone(id, span),
-            Heard::Refusal(failure) => self.bear(&failure),
+            Heard::Refusal(failure) => self.bear(&failure).await,
         }
     }
 
@@ -529,7 +553,7 @@ impl Storm {
             Heard::Refusal(Failure::NoSuchUpload(_)) => self.history.found_gone(id, span),
             Heard::Refusal(Failure::NoSuchKey(_) | Failure::SymlinkTargetMissing(_)) => self.history.read(&source.key, None, span),
             Heard::Refusal(Failure::CopySourceTooLarge { .. }) => {}
-            Heard::Refusal(failure) => self.bear(&failure),
+            Heard::Refusal(failure) => self.bear(&failure).await,
             Heard::Answer(reply) => panic!("{:?}", reply.outcome),
             Heard::Nothing => {}
         }
@@ -544,7 +568,7 @@ impl Storm {
                 self.history.looked(id, parts, span);
             }
             Heard::Refusal(Failure::NoSuchUpload(_)) => self.history.found_gone(id, span),
-            Heard::Refusal(failure) => self.bear(&failure),
+            Heard::Refusal(failure) => self.bear(&failure).await,
             Heard::Answer(reply) => panic!("{:?}", reply.outcome),
             Heard::Nothing => {}
         }
@@ -592,7 +616,7 @@ impl Storm {
             }
             Heard::Refusal(Failure::NoSuchUpload(_)) => self.history.found_gone(id, span),
             Heard::Refusal(Failure::PartInvalid { .. } | Failure::NoParts) => self.history.found_alive(id, span),
-            Heard::Refusal(failure) => self.bear(&failure),
+            Heard::Refusal(failure) => self.bear(&failure).await,
         }
     }
 
@@ -601,7 +625,7 @@ impl Storm {
         match heard {
             Heard::Answer(_) | Heard::Nothing => self.history.ended(id, Ending::Aborted, None, span),
             Heard::Refusal(Failure::NoSuchUpload(_)) => self.history.found_gone(id, span),
-            Heard::Refusal(failure) => self.bear(&failure),
+            Heard::Refusal(failure) => self.bear(&failure).await,
         }
     }
 

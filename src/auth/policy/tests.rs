@@ -12,7 +12,7 @@ fn object(key: &str) -> ObjectRef {
 }
 
 fn key_of(account: &str) -> Caller {
-    Caller::Key { access_key: format!("{account}-key"), account: Account(account.to_owned()) }
+    Caller::Key { access_key: format!("{account}-key"), account: Account(account.to_owned()), parent: None }
 }
 
 fn delete(key: &str) -> Operation {

@@ -73,6 +73,8 @@ pub(super) fn answer(failure: &Failure) -> Answer<'_> {
         Failure::CallbackRefused(message) => {
             ErrorReply::bad_request("InvalidArgument", message.clone()).with("ArgumentName", "callback").into()
         }
+        // OSS documents no code for a bucket that is full; clients show this one and do not try again after it.
+        Failure::QuotaExceeded(kind) => ErrorReply::new(StatusCode::FORBIDDEN, "QuotaExceeded", kind.message()).into(),
         Failure::RefererDenied => access_denied("You are denied by bucket referer policy.").into(),
         Failure::ObjectExists(key) => {
             let message = "The object you specified already exists and can not be overwritten.";
@@ -264,7 +266,7 @@ mod tests {
     };
     use crate::{
         dialect::{address::Address, error::ErrorCode},
-        model::{PartNumber, UploadId},
+        model::{PartNumber, QuotaKind, UploadId},
     };
     use bytes::Bytes;
     use http::Response;
@@ -311,6 +313,7 @@ mod tests {
             (Failure::TooLarge { size: 2, size_max: 1 }, 400, "EntityTooLarge", ""),
             (Failure::Md5Mismatch { expected: [1; 16], actual: [2; 16] }, 400, "InvalidDigest", ""),
             (Failure::Crc64Mismatch { expected: 1, actual: 2 }, 400, "InvalidCRC64", ""),
+            (Failure::QuotaExceeded(QuotaKind::BucketBytes), 403, "QuotaExceeded", ""),
             (Failure::RefererDenied, 403, "AccessDenied", ""),
             (Failure::NoSuchConfiguration(bucket(), AbsentConfiguration::Website), 404, "NoSuchWebsiteConfiguration", ""),
             (Failure::NoSuchConfiguration(bucket(), AbsentConfiguration::Encryption), 404, "NoSuchServerSideEncryptionRule", ""),

@@ -41,6 +41,8 @@ pub(super) fn reply(failure: &Failure, range_requested: &str) -> ErrorReply {
         Failure::NoSuchLifecycle(bucket) => {
             not_found("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist").with("BucketName", bucket)
         }
+        // AWS has no quotas on bytes; this is what Ceph's gateway says, and clients do not try again after it.
+        Failure::QuotaExceeded(kind) => ErrorReply::new(StatusCode::FORBIDDEN, "QuotaExceeded", kind.message()),
         Failure::RefererDenied => access_denied("Access Denied"),
         Failure::ObjectExists(_) => ErrorReply::precondition_failed("x-oss-forbid-overwrite"),
         // S3 cannot ask for what these refuse; to be exhaustive, not reachable.

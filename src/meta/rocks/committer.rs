@@ -2,12 +2,12 @@
 //! writes those that hold as one synced batch.
 //!
 //! - Each commit sees the database and every commit accepted before it, so commits are serialisable
-//!   without a lock.
+//!   without a lock. What a commit adds to a counter is worked out here, so those who count the same thing share a batch.
 //! - Nobody is answered, not even about a conflict, before the batch that the answer rests on is durable.
 //! - A write that fails is never tried again: from then on every commit is refused.
 
 use super::store::{Reach, ReadError, Store};
-use crate::meta::{Check, KvError, Write};
+use crate::meta::{Check, KvError, Write, counter};
 use bytes::Bytes;
 use rocksdb::WriteBatch;
 use std::{
@@ -38,6 +38,8 @@ impl Request {
         let size = |write: &Write| match write {
             Write::Put(key, value) => key.len() + value.len(),
             Write::Delete(key) => key.len(),
+            Write::Add { counter, .. } => counter.len() + size_of::<u64>(),
+            Write::Take { counter, off } => counter.len() + off.iter().map(|other| other.len() + size_of::<u64>()).sum::<usize>(),
         };
         self.writes.iter().map(size).sum()
     }
@@ -110,12 +112,9 @@ impl<'a> Batch<'a> {
                 return Err(KvError::Conflict(index));
             }
         }
-        for write in writes {
-            self.store.add(&mut self.writes, &write);
-            match write {
-                Write::Put(key, value) => self.changed.insert(key, Some(value)),
-                Write::Delete(key) => self.changed.insert(key, None),
-            };
+        for (key, value) in counter::resolve(writes, |key| self.get(key))? {
+            self.store.add(&mut self.writes, &key, value.as_ref());
+            self.changed.insert(key, value);
         }
         Ok(())
     }
@@ -126,6 +125,7 @@ impl<'a> Batch<'a> {
             Check::Present(key) => Ok(self.get(key)?.is_some()),
             Check::Equals(key, value) => Ok(self.get(key)?.as_ref() == Some(value)),
             Check::EmptyRange(range) => self.is_empty(range),
+            Check::AtMost { counters, add, limit } => counter::at_most(counters, *add, *limit, |key| self.get(key)),
         }
     }
 

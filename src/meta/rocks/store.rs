@@ -1,7 +1,7 @@
 //! The database: which table lives in which column family, reads with a stated reach, batched writes.
 
 use super::{RocksSettings, settings::Setup};
-use crate::meta::{KvError, Write, keys};
+use crate::meta::{KvError, keys};
 use bytes::Bytes;
 use rocksdb::{
     ColumnFamily, ColumnFamilyDescriptor, DB, DBRawIteratorWithThreadMode, Error, ErrorKind, ReadOptions, ReadTier, WriteBatch,
@@ -118,11 +118,11 @@ impl Store {
         self.db.write_opt(batch, &self.write_options).map_err(|error| engine_error(&error))
     }
 
-    /// Adds a write to a batch.
-    pub(super) fn add(&self, batch: &mut WriteBatch, write: &Write) {
-        match write {
-            Write::Put(key, value) => batch.put_cf(self.family(key), key, value),
-            Write::Delete(key) => batch.delete_cf(self.family(key), key),
+    /// Adds to a batch that a key gets a value, or none.
+    pub(super) fn add(&self, batch: &mut WriteBatch, key: &[u8], value: Option<&Bytes>) {
+        match value {
+            Some(value) => batch.put_cf(self.family(key), key, value),
+            None => batch.delete_cf(self.family(key), key),
         }
     }
 

@@ -11,14 +11,15 @@
 use super::{
     PROBLEMS_MAX,
     names::{Names, manifest_name, object_bucket_of},
+    tally::{Tally, Wrong},
 };
 use crate::{
     blob::{BlobId, BlobStore},
     meta::{
-        keys,
+        Check, Write, keys,
         record::{
             BlobRecord, BucketRecord, CompletedRecord, Content, EventRecord, Extent, ManifestChunk, ManifestId, ManifestPart, ObjectRecord,
-            PartRecord, Place, Record, Revision, Todo, UploadRecord,
+            PartRecord, Place, QuotaRecord, Record, Revision, Todo, UploadRecord,
         },
     },
     model::{EventId, Failure, KeyRecord, PartNumber, Timestamp, UploadId},
@@ -50,6 +51,7 @@ pub(super) struct Census {
     inline: HashMap<BlobId, Holders>,
     /// When each event is due, and whether its `N` row says so.
     events: HashMap<EventId, Due>,
+    tally: Tally,
 }
 
 /// When an event is to be looked at.
@@ -84,7 +86,8 @@ impl Holders {
 
 impl Census {
     pub(super) async fn take(gateway: &Gateway) -> Result<Self, Failure> {
-        let mut census = Self::default();
+        let mut census = Self { tally: Tally::read(gateway).await?, ..Self::default() };
+        census.records = census.tally.row_count();
         census.walk_buckets(gateway).await?;
         census.walk_ended_uploads(gateway).await?;
         census.walk_uploads(gateway).await?;
@@ -97,7 +100,16 @@ impl Census {
         census.walk_events(gateway).await?;
         census.walk(gateway, b'C', |census, row, value| drop(census.decode::<CompletedRecord>(row, value))).await?;
         census.walk(gateway, b'K', |census, row, value| drop(census.decode::<KeyRecord>(row, value))).await?;
+        census.walk(gateway, b'G', |census, row, value| _ = census.decode::<QuotaRecord>(row, value)).await?;
+        for wrong in census.tally.wrong() {
+            census.note(&wrong.row, wrong.problem());
+        }
         Ok(census)
+    }
+
+    /// What would put the counters right.
+    pub(super) fn wrong_counters(&self) -> Vec<(Check, Write)> {
+        self.tally.wrong().into_iter().map(Wrong::correction).collect()
     }
 
     /// What does not add up, a line each.
@@ -141,7 +153,9 @@ impl Census {
         self.walk(gateway, b'U', |census, row, value| match keys::upload_of(row) {
             Some((bucket, _, upload)) => {
                 census.open.insert(upload);
-                census.decode::<UploadRecord>(row, value);
+                if let Some(record) = census.decode::<UploadRecord>(row, value) {
+                    census.tally.upload(bucket, upload, record);
+                }
                 if !census.names.buckets.contains_key(&bucket) {
                     census.note(row, "is of no bucket");
                 }
@@ -155,6 +169,7 @@ impl Census {
         self.walk(gateway, b'P', |census, row, value| {
             let Some((upload, number, revision)) = keys::part_of(row) else { return census.note(row, "is not a part's key") };
             let Some(part) = census.decode::<PartRecord>(row, value) else { return };
+            census.tally.part(upload, number, &part);
             match census.ended.get(&upload) {
                 // Its hold passed on to the object.
                 Some(kept) if kept.binary_search(&(number, revision)).is_ok() => return,
@@ -172,10 +187,14 @@ impl Census {
             if keys::object_key_of(row).is_none() {
                 return census.note(row, "is not an object's key");
             }
-            if object_bucket_of(row).is_none_or(|bucket| !census.names.buckets.contains_key(&bucket)) {
+            let bucket = object_bucket_of(row);
+            if bucket.is_none_or(|bucket| !census.names.buckets.contains_key(&bucket)) {
                 census.note(row, "is of no bucket");
             }
             if let Some(object) = census.decode::<ObjectRecord>(row, value) {
+                if let Some(bucket) = bucket {
+                    census.tally.object(bucket, &object);
+                }
                 census.content(row, &object.content, Holder::Lasting);
             }
         })

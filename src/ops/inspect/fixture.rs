@@ -158,6 +158,7 @@ impl Fixture {
     pub(super) async fn upload(&self, bucket: BucketId, key: &str, upload: UploadId, initiated: i64) {
         let record = UploadRecord {
             sequential: false,
+            charge: crate::meta::record::Charge::Uncounted,
             initiator: Account::root(),
             initiated: Timestamp::from_millis(initiated),
             attributes: Attributes::default(),
@@ -223,6 +224,7 @@ pub(super) fn part(bytes: &[u8], extents: Vec<Extent>) -> PartRecord {
         crc64_nvme: 0,
         crc64_ecma: CrcKind::Crc64Ecma.of_bytes(bytes),
         extents,
+        is_counted: false,
     }
 }
 
@@ -234,6 +236,7 @@ pub(super) fn manifest_part(extents: Vec<Extent>) -> ManifestPart {
 pub(super) fn object(bytes: &[u8], content: Content) -> ObjectRecord {
     ObjectRecord {
         kind: crate::meta::record::ObjectKind::Plain,
+        charge: crate::meta::record::Charge::Uncounted,
         etag: ETag::Whole([0; 16]),
         size: bytes.len() as u64,
         last_modified: Timestamp::from_millis(6),

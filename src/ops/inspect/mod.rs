@@ -5,13 +5,14 @@ mod census;
 pub(super) mod fixture;
 mod names;
 mod scrub;
+mod tally;
 #[cfg(test)]
 mod tests;
 
 use super::{Gateway, OpenUpload, VerifyReport, gateway::decode, pages::Pages};
 use crate::{
     meta::{
-        keys,
+        Check, Write, keys,
         record::{BucketRecord, PartRecord, UploadRecord},
     },
     model::{Bucket, Failure, ObjectKey, UploadId},
@@ -87,6 +88,11 @@ impl Gateway {
             }
         }
         Ok(summary)
+    }
+
+    /// The counters that do not say what a count of all records comes to: how each is, and what to make of it.
+    pub(super) async fn wrong_counters(&self) -> Result<Vec<(Check, Write)>, Failure> {
+        Ok(Census::take(self).await?.wrong_counters())
     }
 
     /// Checks that every record has its bytes with the right digest and that no bytes are orphaned.

@@ -2,7 +2,7 @@
 
 use crate::{
     meta::{
-        keys,
+        keys::{self, Whose},
         record::{BucketId, ManifestId},
     },
     model::Bucket,
@@ -32,6 +32,8 @@ impl Names {
             Some(&table @ (b'L' | b'D')) => keys::blob_of(row).map(|blob| format!("{} {blob}", char::from(table))),
             Some(b'E') => keys::event_of(row).map(|event| format!("E {event}")),
             Some(b'N') => keys::event_due_of(row).map(|event| format!("N {event}")),
+            Some(b'Q') => keys::counter_of(row).map(|(whose, counter)| format!("Q {} {counter:?}", self.whose(&whose))),
+            Some(b'G') => keys::quota_of(row).map(|whose| format!("G {}", self.whose(&whose))),
             Some(b'K') => std::str::from_utf8(&row[1..]).ok().map(|key| format!("K {key:?}")),
             Some(_) | None => None,
         };
@@ -39,6 +41,14 @@ impl Names {
             Some((&table, key)) => format!("{} {}", table.escape_ascii(), hex::encode(key)),
             None => "the empty key".to_owned(),
         })
+    }
+
+    fn whose(&self, whose: &Whose) -> String {
+        match whose {
+            Whose::Bucket(bucket) => format!("bucket {}", self.bucket(*bucket)),
+            Whose::Key(access_key) => format!("key {access_key:?}"),
+            Whose::Upload(upload) => format!("upload {upload}"),
+        }
     }
 
     fn bucket(&self, id: BucketId) -> String {

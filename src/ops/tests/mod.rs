@@ -11,6 +11,7 @@ mod links;
 mod multipart;
 mod objects;
 mod older;
+mod quotas;
 mod races;
 mod reaping;
 mod tellings;

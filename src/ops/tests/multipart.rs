@@ -203,6 +203,7 @@ async fn completing_ten_thousand_parts_reads_no_blob() {
         checksum: None,
         crc64_nvme: digest::CrcKind::Crc64Nvme.of_bytes(&bytes),
         crc64_ecma: digest::CrcKind::Crc64Ecma.of_bytes(&bytes),
+        is_counted: true,
         extents: vec![Extent { place: Place::File, blob: crate::blob::BlobId(u128::from(part).to_be_bytes()), offset: 0, size: 100 }],
     };
     let rows = (1..=10_000).map(|part| Write::Put(keys::part(&upload, number(part), Revision(1)), record(part).encode()));

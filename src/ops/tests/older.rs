@@ -7,7 +7,7 @@ use crate::{
         record::{BucketId, Revision},
     },
     model::*,
-    ops::{Admitted, LifecycleReport, Request},
+    ops::{Admitted, Held, LifecycleReport, QuotaHolder, Request},
 };
 use bytes::Bytes;
 
@@ -132,4 +132,81 @@ async fn an_old_upload_is_aborted_and_an_old_object_deleted() {
     world.settle().await;
     world.audit().await;
     assert!(world.rows(b'D').await.is_empty());
+}
+
+async fn held(world: &World) -> (bool, (u64, u64, u64, u64, u64)) {
+    let report = world.gateway.quotas().await.unwrap();
+    let Held { objects, object_bytes, uploads, parts, part_bytes } =
+        report.quotas.into_iter().find(|summary| summary.holder == QuotaHolder::Bucket(bucket())).unwrap().held;
+    (report.is_complete, (objects, object_bytes, uploads, parts, part_bytes))
+}
+
+#[tokio::test]
+async fn what_was_written_before_there_were_counters_is_counted_once() {
+    let world = old_world().await.restarted().await;
+    assert_eq!(held(&world).await, (false, (0, 0, 0, 0, 0)), "nothing is walked over before there are requests");
+    // What comes meanwhile is counted at once, and nothing is taken off for what was not.
+    world.put("new", b"twelve bytes").await;
+    world.part("open", upload(), 1, b"again").await.unwrap();
+    world.part("open", upload(), 2, b"another").await.unwrap();
+    assert_eq!(held(&world).await, (false, (1, 12, 0, 1, 12)));
+    assert_eq!(world.gateway.verify().await.unwrap().problems, Vec::<String>::new());
+    // The commit that would count an object finds it changed.
+    world.before_commit(|world| async move {
+        world.put("whole", b"overwritten").await;
+        world.kv.stop_interrupting();
+    });
+    assert_eq!(world.gateway.count_older().await, Ok(3), "an object, an upload and a part");
+    assert_eq!(held(&world).await, (true, (3, 12 + 11 + 8, 1, 2, 4 + 5 + 7)));
+    assert_eq!(world.gateway.verify().await.unwrap().problems, Vec::<String>::new());
+    let key = QuotaHolder::Key("key".to_owned());
+    let report = world.gateway.quotas().await.unwrap();
+    let by_key = report.quotas.iter().find(|summary| summary.holder == key).unwrap().held;
+    assert_eq!((by_key.objects, by_key.part_bytes), (2, 0), "nobody knows who wrote the others");
+
+    let world = world.restarted().await;
+    assert_eq!(world.gateway.count_older().await, Ok(0));
+    assert!(held(&world).await.0, "it is remembered");
+    let small = Limits { part_size_bytes_min: 1, ..LIMITS };
+    let list = vec![listed(1, b"again"), listed(2, b"another")];
+    let operation = Operation::CompleteMultipartUpload(complete_of("open", upload(), list));
+    let (caller, name, origin, admitted) = (Caller::Anonymous, operation.name(), Origin::default(), Admitted::Anything);
+    world.gateway.execute(Request { caller, limits: small, name, origin, admitted, operation }, None).await.map(drop).unwrap();
+    assert_eq!(held(&world).await.1, (4, 12 + 11 + 8 + 12, 0, 0, 0));
+    for key in ["new", "whole", "parts", "open"] {
+        world.delete(key).await.unwrap();
+    }
+    world.settle().await;
+    assert!(world.rows(b'Q').await.is_empty());
+}
+
+#[tokio::test]
+async fn counting_that_was_broken_off_goes_on_where_it_was() {
+    // Each time one commit more gets through before the end.
+    for commits in 0..4 {
+        let world = old_world().await.restarted().await;
+        for _ in 0..commits {
+            world.let_commit_pass();
+        }
+        let (sender, reached) = tokio::sync::oneshot::channel();
+        world.before_commit(|_| async {
+            sender.send(()).unwrap();
+            std::future::pending::<()>().await;
+        });
+        let gateway = std::sync::Arc::clone(&world.gateway);
+        let counting = tokio::spawn(async move { gateway.count_older().await });
+        reached.await.unwrap();
+        counting.abort();
+        let _ = counting.await;
+        assert_eq!(world.gateway.verify().await.unwrap().problems, Vec::<String>::new(), "after {commits} commits");
+        if commits == 2 {
+            world.delete("whole").await.unwrap();
+            world.abort("open", upload()).await.unwrap();
+        }
+        let world = world.restarted().await;
+        world.gateway.count_older().await.unwrap();
+        let expected = if commits == 2 { (1, 8, 0, 0, 0) } else { (2, 13, 1, 1, 4) };
+        assert_eq!(held(&world).await, (true, expected), "after {commits} commits");
+        assert_eq!(world.gateway.verify().await.unwrap().problems, Vec::<String>::new(), "after {commits} commits");
+    }
 }

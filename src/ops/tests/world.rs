@@ -282,7 +282,7 @@ impl World {
     }
 
     pub(super) async fn execute(&self, operation: Operation, body: Option<Box<dyn Body>>) -> Result<Reply, Failure> {
-        let caller = Caller::Key { access_key: "key".to_owned(), account: Account::root() };
+        let caller = Caller::Key { access_key: "key".to_owned(), account: Account::root(), parent: None };
         self.gateway
             .execute(
                 Request {

@@ -20,7 +20,7 @@ fn link(harness: &Harness, key: &str, target: &str) {
         conditions: WriteConditions::default(),
     };
     let request = Request {
-        caller: Caller::Key { access_key: "root".to_owned(), account: Account::root() },
+        caller: Caller::Key { access_key: "root".to_owned(), account: Account::root(), parent: None },
         limits: Limits::OSS,
         name: "PutSymlink",
         operation: Operation::PutSymlink(put),

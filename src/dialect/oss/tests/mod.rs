@@ -16,7 +16,7 @@ const NOW: Timestamp = Timestamp::from_millis(1_768_465_800_123);
 const U: &str = "0123456789ABCDEF0123456789ABCDEF";
 
 fn caller() -> Caller {
-    Caller::Key { access_key: "AK".to_owned(), account: Account::root() }
+    Caller::Key { access_key: "AK".to_owned(), account: Account::root(), parent: None }
 }
 
 /// A head written as text; without a Host it is path-style.

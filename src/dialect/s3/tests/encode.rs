@@ -391,6 +391,7 @@ fn every_failure_has_its_status_and_code() {
         (Failure::CopyRangeInvalid { size: 5 }, 400, "InvalidArgument"),
         (Failure::CopyOntoItself, 400, "InvalidRequest"),
         (Failure::CopySourceTooLarge { size_max: 5 << 30 }, 400, "InvalidRequest"),
+        (Failure::QuotaExceeded(QuotaKind::KeyBytes), 403, "QuotaExceeded"),
         (Failure::SlowDown, 503, "SlowDown"),
         (Failure::Unavailable, 503, "ServiceUnavailable"),
         (Failure::Internal, 500, "InternalError"),

@@ -14,7 +14,7 @@ use http::{HeaderName, HeaderValue, Request, request::Parts};
 const NOW: Timestamp = Timestamp::from_millis(1_768_465_800_123);
 
 fn caller() -> Caller {
-    Caller::Key { access_key: "AK".to_owned(), account: Account::root() }
+    Caller::Key { access_key: "AK".to_owned(), account: Account::root(), parent: None }
 }
 
 /// The head of a request written as text: a request line without version, then header lines.
