@@ -65,7 +65,7 @@ impl Fixture {
     }
 
     fn execute(&self, operation: Operation, body: Option<Box<dyn Body>>) -> Outcome {
-        let caller = Caller::Key { access_key: "bench".to_owned(), account: Account::root() };
+        let caller = Caller::Key { access_key: "bench".to_owned(), account: Account::root(), parent: None };
         let limits = Limits { part_size_bytes_min: 1, ..Limits::S3 };
         let request = Request {
             name: operation.name(),
@@ -99,7 +99,7 @@ impl Fixture {
                 parts.spawn(async move {
                     let claims = BodyClaims { size: Some(bytes.len() as u64), ..BodyClaims::default() };
                     let operation = Operation::UploadPart(UploadPart { object, upload_id, part_number: number, claims });
-                    let caller = Caller::Key { access_key: "bench".to_owned(), account: Account::root() };
+                    let caller = Caller::Key { access_key: "bench".to_owned(), account: Account::root(), parent: None };
                     gateway
                         .execute(
                             Request {

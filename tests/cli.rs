@@ -1,6 +1,7 @@
 //! The command as people and supervisors use it: the real binary, real signals, real exit statuses.
 
 use partway::{
+    blob::BlobId,
     meta::{
         Kv as _, RocksKv, RocksSettings, Write as Row, keys,
         record::{BucketId, BucketRecord, EventRecord, EventState, Record as _},
@@ -240,6 +241,48 @@ fn quotas_are_set_shown_and_cleared_while_the_server_runs_and_while_it_is_stoppe
     succeed(&data, &["quota", "clear", "bucket", "photos"]);
     succeed(&data, &["quota", "clear", "key", &root]);
     assert_eq!(rows(&data), [("photos".to_owned(), serde_json::Value::Null, serde_json::Value::Null)]);
+}
+
+/// "hello" in the index, as the first release wrote it.
+const OLD_OBJECT: &str = "01005d41402abc4b2a76b9719d911017c59205d00f0000000000000000000000b1efe4dddddcb68f9b0100000105000101d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d10005";
+
+#[test]
+fn what_an_earlier_release_wrote_is_counted_by_the_server_and_only_once() {
+    let (_place, data) = place();
+    Server::start(&data, &[], &[]).stop();
+    let key = |number: u32| ObjectKey::new(format!("k{number}")).expect("it is legal");
+    let objects = (0..300_u32).flat_map(|number| {
+        let mut blob = [0xD1; 16];
+        blob[..4].copy_from_slice(&number.to_be_bytes());
+        let mut record = hex::decode(OLD_OBJECT).expect("it is hex");
+        let at = record.windows(16).position(|bytes| bytes == [0xD1; 16]).expect("it names its blob");
+        record[at..at + 16].copy_from_slice(&blob);
+        let row = Row::Put(keys::object(BucketId([1; 8]), &key(number)), record.into());
+        [row, Row::Put(keys::inline_data(BlobId(blob)), "hello".into())]
+    });
+    // An index that has buckets and does not say that all is counted is an older one.
+    let rows = objects.chain([bucket_row(), Row::Delete(keys::everything_is_counted())]).collect();
+    leave(&data, rows);
+    let held = |data: &Path| {
+        let report = json(data, &["quota", "list", "--json"]);
+        (
+            report["complete"].as_bool().unwrap(),
+            report["quotas"][0]["objects"].as_u64().unwrap(),
+            report["quotas"][0]["object_bytes"].clone(),
+        )
+    };
+    assert_eq!(held(&data), (false, 0, 0.into()), "operators' commands do not count");
+    for _ in 0..2 {
+        let server = Server::start(&data, &[], &[]);
+        let deadline = Instant::now() + PATIENCE;
+        while !held(&data).0 {
+            assert!(Instant::now() < deadline, "it is never counted");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(held(&data), (true, 300, 1500.into()));
+        server.stop();
+    }
+    assert!(succeed(&data, &["verify"]).contains("all is well"));
 }
 
 #[test]

@@ -1,7 +1,9 @@
 """Quotas as clients meet them: what is refused with which code, and what makes room again."""
 
 import json
+import socket
 
+import boto3
 import botocore.exceptions
 import oss2
 import pytest
@@ -75,24 +77,29 @@ def test_boto3_parts_count_when_they_are_sent_and_an_abort_gives_them_back(limit
 def test_boto3_keys_have_quotas_across_buckets_which_survive_a_crash(own_server, free_name):
     made = json.loads(own_server.run("keys", "create", "--account", "app", "--json").stdout)
     own_server.run("quota", "set", "key", made["access_key"], "1MiB")
-    s3 = conftest.boto3.client(
-        "s3",
-        endpoint_url=own_server.endpoint,
-        aws_access_key_id=made["access_key"],
-        aws_secret_access_key=made["secret_key"],
-        region_name=harness.REGION,
-    )
+
+    def client(service, access_key, secret_key, token=None):
+        keys = {"aws_access_key_id": access_key, "aws_secret_access_key": secret_key, "aws_session_token": token}
+        return boto3.client(service, endpoint_url=own_server.endpoint, region_name=harness.REGION, **keys)
+
+    s3 = client("s3", made["access_key"], made["secret_key"])
     buckets = [f"{free_name}"[:50] + suffix for suffix in ("-1", "-2")]
     for bucket in buckets:
         s3.create_bucket(Bucket=bucket)
         s3.put_object(Bucket=bucket, Key="a", Body=harness.payload(500 * KIB))
     refused(s3.put_object, Bucket=buckets[0], Key="b", Body=harness.payload(50 * KIB))
+    role = {"RoleArn": "arn:aws:iam::123456789012:role/uploads", "RoleSessionName": "somebody"}
+    session = client("sts", made["access_key"], made["secret_key"]).assume_role(**role)["Credentials"]
+    child = client("s3", session["AccessKeyId"], session["SecretAccessKey"], session["SessionToken"])
+    refused(child.put_object, Bucket=buckets[0], Key="b", Body=harness.payload(50 * KIB))
+    child.put_object(Bucket=buckets[0], Key="small", Body=b"x" * KIB)
+    assert held(own_server, made["access_key"])["object_bytes"] == 1001 * KIB
     own_server.kill()
     own_server.start(own_server.address)
     refused(s3.put_object, Bucket=buckets[1], Key="b", Body=harness.payload(50 * KIB))
     s3.delete_object(Bucket=buckets[0], Key="a")
     s3.put_object(Bucket=buckets[1], Key="b", Body=harness.payload(50 * KIB))
-    assert held(own_server, made["access_key"])["object_bytes"] == 550 * KIB
+    assert held(own_server, made["access_key"])["object_bytes"] == 551 * KIB
 
 
 def test_oss2_is_told_that_a_bucket_is_full_and_an_abort_gives_back(limited):
@@ -118,3 +125,19 @@ def test_oss2_is_told_that_a_bucket_is_full_and_an_abort_gives_back(limited):
     bucket.append_object("log", len(part), part)
     refused_by_oss(bucket.append_object, "log", 2 * len(part), part)
     assert (bucket.get_bucket_stat().object_count, bucket.get_bucket_stat().storage_size_in_bytes) == (1, 2 * len(part))
+
+
+def test_a_body_that_there_is_no_room_for_is_not_asked_for(limited):
+    server, bucket = limited
+    s3 = conftest.s3_client(server)
+    host, port = server.address.rsplit(":", 1)
+
+    def first_line(size):
+        path = s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "k"}).split(server.address, 1)[1]
+        with socket.create_connection((host, int(port)), timeout=10) as connection:
+            head = f"PUT {path} HTTP/1.1\r\nHost: {server.address}\r\nContent-Length: {size}\r\nExpect: 100-continue\r\n\r\n"
+            connection.sendall(head.encode())
+            return connection.makefile("rb").readline().decode().split()[1]
+
+    assert first_line(12 * harness.MIB + 1) == "403"
+    assert first_line(12 * harness.MIB) == "100"

@@ -1,7 +1,7 @@
 //! Counting again what the counters say: the objects, uploads and parts that are marked as counted.
 //!
-//! While others write, a count and the counters never agree, so a difference is told as such: one that stays the same
-//! from count to count is a problem, and the noise is not.
+//! While others write, a count and the counters do not agree. A counter that changes during a count is not judged, and a
+//! difference is told as such: one that stays the same from count to count is a problem, and noise is not.
 
 use crate::{
     meta::{
@@ -109,6 +109,11 @@ pub(super) struct Wrong {
 }
 
 impl Wrong {
+    /// Whether it still says what it did when the count began.
+    pub(super) async fn is_as_it_was(&self, gateway: &Gateway) -> Result<bool, Failure> {
+        Ok(gateway.get(&self.row).await? == self.says)
+    }
+
     /// How it is wrong.
     pub(super) fn problem(&self) -> String {
         match count_of(self.says.as_deref()) {
