@@ -8,6 +8,7 @@ mod event;
 pub mod keys;
 mod memory;
 mod older;
+pub mod orphans;
 pub mod record;
 mod rocks;
 

@@ -32,12 +32,14 @@ mod listing;
 mod multipart;
 mod object_attributes;
 mod object_tagging;
+mod orphans;
 mod pages;
 mod publish;
 mod put_object;
 mod readers;
 mod reap;
 mod running;
+mod stale;
 mod symlink;
 mod telling;
 mod upload_part;
@@ -47,6 +49,8 @@ mod upload_part_copy;
 mod tests;
 
 pub use gateway::Gateway;
+pub use orphans::{Backlog, OrphanReport};
+pub use stale::StaleUploads;
 
 use crate::{
     blob::BlobError,
@@ -218,4 +222,7 @@ pub struct VerifyReport {
     pub bytes: u64,
     /// What is wrong, a line each; empty when all is well.
     pub problems: Vec<String>,
+    /// What was mended, or would be, a line each.
+    #[serde(default)]
+    pub repairs: Vec<String>,
 }
