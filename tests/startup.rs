@@ -46,9 +46,14 @@ fn object_count() -> u64 {
 /// Objects of one commit.
 const OBJECTS_PER_COMMIT: u64 = 5_000;
 
-/// How long the server is under load before it is killed, and by how many clients.
-const LOAD: Duration = Duration::from_secs(2);
+/// How long the server is under load before it is killed: `STARTUP_LOAD_SECS`.
+fn load() -> Duration {
+    Duration::from_secs(std::env::var("STARTUP_LOAD_SECS").map_or(2, |text| text.parse().expect("a number")))
+}
+
+/// Clients of that load, and their objects, which go into the index and into files by turns. Bytes.
 const CLIENTS: usize = 4;
+const SIZES: [usize; 2] = [60_000, 80_000];
 
 fn bucket_row(id: BucketId) -> Write {
     let bucket = Bucket::new("many").expect("a bucket's name");
@@ -174,12 +179,19 @@ impl Watch {
     }
 }
 
-/// Puts objects in files until the server is gone.
+/// Size of the index's log, which a start has to read.
+fn log_bytes(index: &Path) -> u64 {
+    let entries = fs::read_dir(index).expect("there is an index").map(|entry| entry.expect("it can be read"));
+    let logs = entries.filter(|entry| entry.path().extension().is_some_and(|extension| extension == "log"));
+    logs.map(|entry| entry.metadata().expect("it is a file").len()).sum()
+}
+
+/// Puts objects until the server is gone.
 fn put_until_killed(address: std::net::SocketAddr, client: usize) -> u64 {
     let mut connection = Client::new(address);
-    for number in 0.. {
+    for (number, size) in (0..).zip(SIZES.into_iter().cycle()) {
         let key = format!("load/{client}/{number}");
-        let put = Request::new(Dialect::S3, "PUT", &key).body(vec![client as u8; 20_000]);
+        let put = Request::new(Dialect::S3, "PUT", &key).body(vec![client as u8; size]);
         if !connection.ask(&put).is_ok_and(|answer| answer.status == 200) {
             return number;
         }
@@ -192,7 +204,7 @@ fn a_start_after_a_kill_opens_no_blob_directory_but_those_of_what_was_under_way(
     let place = tempfile::tempdir().expect("a temporary directory");
     let (data, log) = (place.path().join("data"), place.path().join("server.log"));
     // Nothing but the start itself may look at blobs.
-    let flags = ["--orphan-search-rate", "0", "--reap-grace", "1h"];
+    let flags = ["--orphan-search-rate", "0", "--reap-grace", "1h", "--inline-size-max", "64KiB"];
     let server = Server::start(&data, &log, &flags).expect("a new server starts");
     let answer = Client::new(server.address).ask(&Request::new(Dialect::S3, "PUT", "")).expect("the server answers");
     assert_eq!(answer.status, 200, "{BUCKET}: {}", String::from_utf8_lossy(&answer.body));
@@ -207,20 +219,23 @@ fn a_start_after_a_kill_opens_no_blob_directory_but_those_of_what_was_under_way(
     let quiet = server.start_up;
     let address = server.address;
     let clients: Vec<_> = (0..CLIENTS).map(|client| thread::spawn(move || put_until_killed(address, client))).collect();
-    thread::sleep(LOAD);
+    thread::sleep(load());
     server.kill();
     let acknowledged: u64 = clients.into_iter().map(|client| client.join().expect("a client does not panic")).sum();
     assert!(acknowledged > 20, "there was a load: {acknowledged}");
 
+    let log_bytes = log_bytes(&data.join("index"));
     let under_way = fs::read_dir(data.join("blobs/staging")).expect("there is a staging directory").count();
     let watch = Watch::over(&data.join("blobs/data"));
     let server = Server::start(&data, &log, &flags).expect("it starts after the kill");
     let opened = watch.opened();
     assert!(opened <= under_way, "{opened} directories were opened for {under_way} files");
     println!(
-        "{} objects in the index: started in {quiet:?}, and in {:?} after a kill under load ({acknowledged} puts, {under_way} files under way)",
+        "{} objects in the index: started in {quiet:?}, and in {:?} after a kill under load ({acknowledged} puts, {under_way} files under way, \
+         {} MiB of the index's log)",
         object_count(),
-        server.start_up
+        server.start_up,
+        log_bytes >> 20
     );
     server.stop();
     watch.opened();
