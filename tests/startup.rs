@@ -89,7 +89,7 @@ fn object_rows(bucket: BucketId, number: u64) -> [Write; 2] {
         content: Content::Here(vec![ManifestPart { size: 1 << 20, checksum: None, extents: vec![extent] }]),
         kind: ObjectKind::Plain,
     };
-    let key = ObjectKey::new(&format!("photos/{:04}/{number:012}.jpg", number % 1_000)).expect("a key");
+    let key = ObjectKey::new(format!("photos/{:04}/{number:012}.jpg", number % 1_000)).expect("a key");
     let blob_row = BlobRecord { size: 1 << 20, holders: 1 };
     [Write::Put(keys::object(bucket, &key), object.encode()), Write::Put(keys::blob(blob), blob_row.encode())]
 }
