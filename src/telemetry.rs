@@ -236,9 +236,11 @@ impl Metric {
             Self::OrphanSearches => {
                 ("partway_orphan_searches_total", Kind::Counter, "Rounds of the background search over all blob directories.")
             }
-            Self::TodoLines => {
-                ("partway_todo_lines", Kind::Gauge, "Lines of the to-do list that are due, or will be within the grace period.")
-            }
+            Self::TodoLines => (
+                "partway_todo_lines",
+                Kind::Gauge,
+                "Lines of the to-do list that are due, or will be within the grace period, up to 200000.",
+            ),
             Self::TodoBytes => ("partway_todo_bytes", Kind::Gauge, "Bytes that nothing refers to and that wait to be removed."),
             Self::CallbackAttempts => {
                 ("partway_callback_attempts_total", Kind::Counter, "Attempts to tell applications of uploads, by outcome.")

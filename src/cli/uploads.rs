@@ -48,6 +48,7 @@ fn expire(settings: &Settings, matches: &ArgMatches) -> Result<ExitCode, CliErro
     let now = stores::now();
     if matches.get_flag("json") {
         output::print(&as_json(&stale.uploads, now));
+        output::complain(sum(&stale, is_dry).trim_end());
     } else {
         let table = if stale.uploads.is_empty() { String::new() } else { as_table(&stale.uploads, now) };
         output::print(&format!("{table}{}", sum(&stale, is_dry)));

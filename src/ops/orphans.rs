@@ -26,6 +26,9 @@ use crate::{
 /// Shelves looked at in one step when there is next to nothing on them.
 const SHELVES_PER_STEP: usize = 2_048;
 
+/// Lines of the to-do list counted at most: with a long grace period there may be any number, and nobody needs to know it.
+const LINES_COUNTED_MAX: u64 = 200_000;
+
 /// What a step of the search came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OrphanReport {
@@ -42,7 +45,7 @@ pub struct OrphanReport {
 /// What the to-do list holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
-    /// Lines that are due, or will be within the grace period.
+    /// Lines that are due, or will be within the grace period; 200,000 stands for that many or more.
     pub lines: u64,
     /// Bytes they let go of. Those of parts of ended uploads count from when the parts have been looked at.
     pub bytes: u64,
@@ -104,7 +107,9 @@ impl Gateway {
     pub async fn backlog(&self) -> Result<Backlog, Failure> {
         let mut backlog = Backlog::default();
         let mut lines = Pages::new(keys::todos_due(self.steady_now().plus_millis(self.settings.reap_grace_ms)));
-        while let Some(page) = lines.next(self).await? {
+        while backlog.lines < LINES_COUNTED_MAX
+            && let Some(page) = lines.next(self).await?
+        {
             for (_, value) in page {
                 backlog.lines += 1;
                 let bytes = match decode(&value)? {

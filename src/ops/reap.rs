@@ -23,7 +23,7 @@ use crate::{
     model::{Failure, PartNumber, Timestamp, UploadId},
 };
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use std::collections::BTreeMap;
 
 /// Lines looked up at once, and worked on at once: their commits share syncs.
@@ -61,14 +61,18 @@ impl Gateway {
     /// # Errors
     /// When the stores cannot be read.
     pub async fn recover(&self) -> Result<(), Failure> {
-        let mut unrecorded = Vec::new();
-        for blob in self.blobs.unconfirmed().await.map_err(blob_failure)? {
+        // After a power cut these may be all of the last seconds, so they are looked up side by side.
+        let looks = self.blobs.unconfirmed().await.map_err(blob_failure)?.into_iter().map(|blob| async move {
             match self.get(&keys::blob(blob)).await? {
-                Some(_) => self.blobs.confirm(blob).await,
-                None => unrecorded.push(blob),
+                Some(_) => {
+                    self.blobs.confirm(blob).await;
+                    Ok::<_, Failure>(None)
+                }
+                None => Ok(Some(blob)),
             }
-        }
-        self.blobs.delete_all(unrecorded).await.map_err(blob_failure)
+        });
+        let unrecorded: Vec<Option<BlobId>> = stream::iter(looks).buffer_unordered(LINES_AT_ONCE).try_collect().await?;
+        self.blobs.delete_all(unrecorded.into_iter().flatten().collect()).await.map_err(blob_failure)
     }
 
     /// Works off what is due on the to-do list; returns the number of lines done. Called every few seconds.

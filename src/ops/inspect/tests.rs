@@ -401,3 +401,19 @@ async fn many_parts_and_uploads_are_paged_through() {
     assert_eq!(open.len(), 1 + 246);
     assert_eq!((open[1].part_count, open[1].bytes_held), (1000, 4000));
 }
+
+/// The most parts that an upload can have, on the engine that has to look between all of them.
+#[tokio::test]
+async fn an_upload_of_ten_thousand_parts_expires() {
+    let directory = tempfile::tempdir().unwrap();
+    let kv = RocksKv::open(directory.path(), RocksSettings { sync_writes: false, ..RocksSettings::default() }).unwrap();
+    let store = Fixture::over(Arc::new(kv) as Arc<dyn Kv>);
+    store.bucket("photos", PHOTOS).await;
+    store.upload(PHOTOS, "large", upload_id(1), 3).await;
+    let rows = (1..=10_000).flat_map(|number| (1..=2).map(move |revision| part_row(upload_id(1), number, revision)));
+    store.write(rows.map(|row| Write::Put(row, part(b"12", vec![]).encode())).collect()).await;
+    let stale = store.gateway.expire_uploads(store.gateway.now(), 1_000, 10).await.unwrap();
+    assert_eq!((stale.count, stale.uploads[0].part_count, stale.bytes_held), (1, 10_000, 40_000));
+    assert_eq!(store.gateway.open_uploads(10).await.unwrap(), []);
+    assert_eq!(store.gateway.stale_uploads(store.gateway.now(), 1_000, 10).await.unwrap().count, 0);
+}
