@@ -11,7 +11,11 @@ mod server;
 use client::{Client, Dialect, Request};
 use partway::{
     blob::{BlobId, BlobStore as _, LocalBlobs, LocalSettings},
-    meta::{Kv as _, RocksKv, RocksSettings, Write, keys},
+    meta::{
+        Kv as _, RocksKv, RocksSettings, Write, keys,
+        record::{PartRecord, Record as _, UploadRecord},
+    },
+    model::Timestamp,
     testkit::{blob_suite, raw_client::RawResponse},
 };
 use serde_json::Value;
@@ -160,6 +164,53 @@ fn stale_uploads_are_listed_by_a_dry_run_and_then_aborted_by_a_running_server_an
     assert_eq!(ids(&place.told(&listed, 0)), [""; 0]);
     place.told(&["verify"], 0);
     place.assert_objects();
+}
+
+/// Makes all that is known of open uploads an hour old.
+async fn age_uploads(index: &RocksKv) {
+    let hour_ago = Timestamp::from_millis(now_ms() - 3_600_000);
+    for (row, value) in index.scan(keys::table(b'U'), 100).await.expect("it can be read") {
+        let record = UploadRecord { initiated: hour_ago, ..UploadRecord::decode(&value).expect("it is a record") };
+        index.commit(vec![], vec![Write::Put(row.to_vec(), record.encode())]).await.expect("it is written");
+    }
+    for (row, value) in index.scan(keys::table(b'P'), 100).await.expect("it can be read") {
+        let record = PartRecord { last_modified: hour_ago, ..PartRecord::decode(&value).expect("it is a record") };
+        index.commit(vec![], vec![Write::Put(row.to_vec(), record.encode())]).await.expect("it is written");
+    }
+}
+
+fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("it is after 1970");
+    i64::try_from(since.as_millis()).expect("it is not so late")
+}
+
+#[test]
+fn a_server_expires_uploads_when_it_is_told_to_and_counts_them() {
+    let place = Place::new();
+    let server = place.start(&[]);
+    let mut client = Client::new(server.address);
+    let (touched, left) = (begin_upload(&mut client, "a", 100_000), begin_upload(&mut client, "b", 100_000));
+    server.stop();
+    let index = RocksKv::open(&place.data().join("index"), RocksSettings::default()).expect("the server is stopped");
+    block_on(age_uploads(&index));
+    drop(index);
+
+    let server = place.start(&["--lifecycle-interval", "1s"]);
+    let part = Request::new(Dialect::S3, "PUT", "a").query(format!("partNumber=2&uploadId={touched}")).body(content(10));
+    succeed(&mut Client::new(server.address), &part);
+    thread::sleep(Duration::from_secs(2));
+    assert_eq!(ids(&place.told(&["uploads", "--json"], 0)), [touched.clone(), left], "nobody told it to");
+    server.stop();
+
+    let metrics = free_address();
+    let server = place.start(&["--metrics-listen", &metrics.to_string(), "--lifecycle-interval", "1s", "--upload-expiry", "30m"]);
+    let deadline = Instant::now() + PATIENCE;
+    while metric(metrics, "partway_expired_uploads_total") != Some(1.0) {
+        assert!(Instant::now() < deadline, "{:?} uploads have expired", metric(metrics, "partway_expired_uploads_total"));
+        thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(ids(&place.told(&["uploads", "--json"], 0)), [touched], "the one that went on stays");
+    server.stop();
 }
 
 fn free_address() -> SocketAddr {
