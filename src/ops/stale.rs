@@ -148,7 +148,7 @@ impl Gateway {
             if action == Action::Tell {
                 return Ok(Some(summary));
             }
-            let mut batch = Batch { checks: no_more_parts, writes: vec![] };
+            let mut batch = Batch { checks: no_more_parts, ..Batch::default() };
             batch.checks.push(bucket.unchanged);
             self.consume_upload(&mut batch, &upload, id, vec![]);
             if self.publish(batch).await? {

@@ -18,7 +18,6 @@ use crate::{
     ops::{
         Gateway, VerifyReport,
         gateway::{blob_failure, decode},
-        publish::Batch,
     },
 };
 use bytes::Bytes;
@@ -78,15 +77,15 @@ impl Gateway {
     async fn take_out(&self, row: &[u8], why: &str) -> Result<bool, Failure> {
         let Some(value) = self.get(row).await? else { return Ok(false) };
         self.note_row("row", row, Some(&value), why).await?;
-        let batch = Batch { checks: vec![Check::Equals(row.to_vec(), value)], writes: vec![Write::Delete(row.to_vec())] };
-        Ok(self.publish(batch).await?)
+        let lost = self.commit(vec![Check::Equals(row.to_vec(), value)], vec![Write::Delete(row.to_vec())]).await?;
+        Ok(lost.is_none())
     }
 
     /// Puts a row in the place of another, or of none, once what was there is noted in the quarantine.
     async fn replace_row(&self, row: Vec<u8>, old: Option<Bytes>, new: Bytes, why: &str) -> Result<bool, Failure> {
         self.note_row("replaced row", &row, old.as_ref(), why).await?;
-        let batch = Batch { checks: vec![Check::unchanged(row.clone(), old)], writes: vec![Write::Put(row, new)] };
-        Ok(self.publish(batch).await?)
+        let lost = self.commit(vec![Check::unchanged(row.clone(), old)], vec![Write::Put(row, new)]).await?;
+        Ok(lost.is_none())
     }
 
     /// Makes the row of a file that is sound, or of one that may be gone.
