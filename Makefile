@@ -28,12 +28,14 @@ test-clients: build
 	tests/clients/setup.sh
 	tests/clients/run.sh $(ARGS)
 
-# Power cuts and kills under load, many of them: minutes. A few belong to test-rust. Another first seed: CRASH_SEED=1000 make test-crash
+# Power cuts and kills under load, many of them, and a start over many objects: minutes. A few belong to test-rust. Another first seed: CRASH_SEED=1000 make test-crash
 test-crash: export CRASH_CUTS ?= 50
 test-crash: export CRASH_KILLS ?= 200
+test-crash: export STARTUP_OBJECTS ?= 1000000
+test-crash: export STARTUP_LOAD_SECS ?= 15
 test-crash: prerequisites
 	@.ci/prerequisites crash
-	cargo test --release --locked --test crash -- --nocapture
+	cargo test --release --locked --test crash --test startup -- --nocapture
 
 # Storms of racing requests for an hour, which is as many as fit. Shorter: make test-races RACES_MINUTES=5
 test-races: export RACES_MINUTES ?= 60

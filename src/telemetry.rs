@@ -122,6 +122,18 @@ pub enum Metric {
     LifecycleDeletedObjects,
     /// Uploads that lifecycle rules aborted.
     LifecycleAbortedUploads,
+    /// Uploads that were aborted because they got no part for too long.
+    ExpiredUploads,
+    /// Blob files that no record knows.
+    OrphanFiles,
+    /// What they occupy. Bytes.
+    OrphanBytes,
+    /// Rounds of the search for them.
+    OrphanSearches,
+    /// Lines of the to-do list.
+    TodoLines,
+    /// Bytes that they let go of.
+    TodoBytes,
     /// Attempts to tell applications of uploads, by outcome.
     CallbackAttempts,
     /// Callbacks that failed and are not tried again.
@@ -138,7 +150,7 @@ enum Kind {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 25] = [
         Self::Requests,
         Self::RequestDuration,
         Self::RequestsInFlight,
@@ -155,6 +167,12 @@ impl Metric {
         Self::CorruptBlobs,
         Self::LifecycleDeletedObjects,
         Self::LifecycleAbortedUploads,
+        Self::ExpiredUploads,
+        Self::OrphanFiles,
+        Self::OrphanBytes,
+        Self::OrphanSearches,
+        Self::TodoLines,
+        Self::TodoBytes,
         Self::CallbackAttempts,
         Self::CallbacksGivenUp,
         Self::CallbacksDue,
@@ -206,6 +224,24 @@ impl Metric {
             Self::LifecycleAbortedUploads => {
                 ("partway_lifecycle_aborted_uploads_total", Kind::Counter, "Uploads that buckets' lifecycle rules aborted.")
             }
+            Self::ExpiredUploads => {
+                ("partway_expired_uploads_total", Kind::Counter, "Uploads that were aborted because they got no part for too long.")
+            }
+            Self::OrphanFiles => (
+                "partway_orphan_files",
+                Kind::Gauge,
+                "Blob files that no record knows, found in this round of the background search or in the one before.",
+            ),
+            Self::OrphanBytes => ("partway_orphan_bytes", Kind::Gauge, "Bytes of the blob files that no record knows."),
+            Self::OrphanSearches => {
+                ("partway_orphan_searches_total", Kind::Counter, "Rounds of the background search over all blob directories.")
+            }
+            Self::TodoLines => (
+                "partway_todo_lines",
+                Kind::Gauge,
+                "Lines of the to-do list that are due, or will be within the grace period, up to 200000.",
+            ),
+            Self::TodoBytes => ("partway_todo_bytes", Kind::Gauge, "Bytes that nothing refers to and that wait to be removed."),
             Self::CallbackAttempts => {
                 ("partway_callback_attempts_total", Kind::Counter, "Attempts to tell applications of uploads, by outcome.")
             }

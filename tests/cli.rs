@@ -450,7 +450,8 @@ fn callbacks_are_dropped_one_by_one_or_a_buckets_at_once() {
 #[test]
 fn operator_commands_do_not_make_data_directories() {
     let (place, data) = place();
-    for arguments in [&["verify"][..], &["uploads"], &["events"], &["keys", "list"], &["keys", "create"]] {
+    let (expire, repair) = (["uploads", "expire", "--older-than", "7d"], ["verify", "--repair"]);
+    for arguments in [&["verify"][..], &repair, &["uploads"], &expire, &["events"], &["keys", "list"], &["keys", "create"]] {
         for path in [&data, place.path()] {
             let output = operate(path, arguments);
             assert_eq!(output.status.code(), Some(1), "{arguments:?}");

@@ -25,7 +25,7 @@ mod oracle;
 #[path = "crash/server.rs"]
 mod server;
 
-use audit::{Audited, Leaks, audit};
+use audit::{Audited, audit};
 use client::{Client, Dialect, Request};
 use disk::{Disk, FileSystem};
 use empty::empty;
@@ -82,11 +82,11 @@ impl Run {
     ///
     /// # Errors
     /// All problems there are.
-    fn audit(&mut self, data: &Path, log: &Path, flags: &[&str], seed: u64, dice: &mut Dice, leaks: Leaks) -> Result<Server, String> {
+    fn audit(&mut self, data: &Path, log: &Path, flags: &[&str], seed: u64, dice: &mut Dice) -> Result<Server, String> {
         let server = Server::start(data, log, flags).map_err(|why| format!("{}, CRASH_SEED={seed}: {why}", self.what))?;
         let start_up = server.start_up;
         let mut oracle = self.load.oracle();
-        let audited = audit(&server, data, &mut oracle, dice, leaks);
+        let audited = audit(&server, data, &mut oracle, dice);
         if !oracle.problems.is_empty() {
             return Err(format!("{}, CRASH_SEED={seed}:\n{}", self.what, oracle.problems.join("\n")));
         }
@@ -103,13 +103,13 @@ impl Run {
     /// # Errors
     /// Some stay.
     fn end(mut self, server: Server, data: &Path) -> Result<(), String> {
-        empty(&server, data, &self.load.oracle(), self.sum.leaked).map_err(|why| format!("{}: {why}", self.what))?;
+        empty(&server, data, &self.load.oracle()).map_err(|why| format!("{}: {why}", self.what))?;
         server.stop();
         self.start_ups.sort();
-        let Audited { acknowledged, objects, parts, bytes, happened, vanished, leaked } = self.sum;
+        let Audited { acknowledged, objects, parts, bytes, happened, vanished } = self.sum;
         say(&format!(
             "{}: {} crashes, {} operations begun, {acknowledged} acknowledged; audited {objects} objects, {parts} parts, {} MiB; \
-             of those under way {happened} happened and {vanished} did not; {leaked} deleted files came back; \
+             of those under way {happened} happened and {vanished} did not; \
              start-up {:?} in the median, {:?} at most",
             self.what,
             self.crashes,
@@ -135,9 +135,9 @@ fn life_in_vain(dice: &mut Dice) -> Option<Duration> {
 /// Cuts the power so many times on one data directory, with an audit after each cut.
 fn cut_power(file_system: FileSystem, layout: Layout, seeds: Range<u64>, flags: &[&str]) -> Result<(), String> {
     let place = place();
-    let (disk_count, leaks) = match layout {
-        Layout::OneDisk => (1, Leaks::Forbidden),
-        Layout::BlobsApart => (2, Leaks::Counted),
+    let disk_count = match layout {
+        Layout::OneDisk => 1,
+        Layout::BlobsApart => 2,
     };
     let mut disk = Disk::create(place.path(), file_system, disk_count);
     let (data, log) = (disk.path().join("data"), place.path().join("server.log"));
@@ -164,7 +164,7 @@ fn cut_power(file_system: FileSystem, layout: Layout, seeds: Range<u64>, flags: 
             disk.power_on();
             run.crashes += 1;
         }
-        server = run.audit(&data, &log, flags, seed, &mut dice, leaks)?;
+        server = run.audit(&data, &log, flags, seed, &mut dice)?;
     }
     run.end(server, &data)
 }
@@ -184,7 +184,7 @@ fn kill(seeds: Range<u64>) -> Result<(), String> {
             Server::start_in_vain(&data, &log, &[], life, || ());
             run.crashes += 1;
         }
-        server = run.audit(&data, &log, &[], seed, &mut dice, Leaks::Forbidden)?;
+        server = run.audit(&data, &log, &[], seed, &mut dice)?;
     }
     run.end(server, &data)
 }

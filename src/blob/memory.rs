@@ -82,6 +82,15 @@ impl BlobStore for MemoryBlobs {
         Ok(lock(&self.shelf).sealed.range((start, Bound::Unbounded)).take(count_max).map(|(blob, _)| *blob).collect())
     }
 
+    async fn shelf(&self, number: u16) -> Result<Vec<BlobId>, BlobError> {
+        Ok(lock(&self.shelf).sealed.keys().copied().filter(|blob| blob.shelf() == number).collect())
+    }
+
+    async fn settled_size(&self, blob: BlobId) -> Result<Option<u64>, BlobError> {
+        let shelf = lock(&self.shelf);
+        Ok(shelf.sealed.get(&blob).filter(|_| !shelf.unconfirmed.contains(&blob)).map(|bytes| bytes.len() as u64))
+    }
+
     fn is_read_only(&self) -> bool {
         false
     }

@@ -15,7 +15,7 @@ mod memory;
 pub use local::{LocalBlobs, LocalSettings};
 pub use memory::MemoryBlobs;
 
-use crate::model::ByteRange;
+use crate::model::{ByteRange, Timestamp};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
@@ -25,6 +25,15 @@ use std::fmt;
 /// Names a blob. Chosen by the caller, never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct BlobId(pub [u8; 16]);
+
+impl BlobId {
+    /// The shelf it stands on.
+    #[must_use]
+    pub fn shelf(self) -> u16 {
+        let [.., high, low] = self.0;
+        u16::from_be_bytes([high, low])
+    }
+}
 
 impl fmt::Display for BlobId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -96,11 +105,23 @@ pub trait BlobStore: Send + Sync + 'static {
     /// [`BlobError::Missing`], [`BlobError::Corrupt`], [`BlobError::Io`].
     async fn verify(&self, blob: BlobId) -> Result<u64, BlobError>;
 
-    /// Removes a blob; removing an absent one is fine.
+    /// Removes a blob for good: a power cut does not bring it back. Removing an absent one is fine.
     ///
     /// # Errors
     /// [`BlobError::ReadOnly`], [`BlobError::Io`].
     async fn delete(&self, blob: BlobId) -> Result<(), BlobError>;
+
+    /// Removes blobs as `delete` does, with as few syncs as that takes. After an error some may be gone, and none may count
+    /// as removed.
+    ///
+    /// # Errors
+    /// As `delete`.
+    async fn delete_all(&self, blobs: Vec<BlobId>) -> Result<(), BlobError> {
+        for blob in blobs {
+            self.delete(blob).await?;
+        }
+        Ok(())
+    }
 
     /// The sealed blobs in order of id, up to `count_max` of those after `after`.
     ///
@@ -108,9 +129,42 @@ pub trait BlobStore: Send + Sync + 'static {
     /// [`BlobError::Io`].
     async fn scan(&self, after: Option<BlobId>, count_max: usize) -> Result<Vec<BlobId>, BlobError>;
 
+    /// The sealed blobs of one of the 65,536 shelves that the last two bytes of ids number, in no order. Costs as much as
+    /// that shelf holds, whatever the others do.
+    ///
+    /// # Errors
+    /// [`BlobError::Io`].
+    async fn shelf(&self, number: u16) -> Result<Vec<BlobId>, BlobError>;
+
+    /// What a sealed blob occupies, in bytes, when nobody has still to confirm it: its record is committed, or was, or it
+    /// is nobody's. `None` when it waits for that, or is not there.
+    ///
+    /// # Errors
+    /// [`BlobError::Io`].
+    async fn settled_size(&self, blob: BlobId) -> Result<Option<u64>, BlobError>;
+
+    /// Moves a blob out of the store into its quarantine, for a person to look at, and notes in the quarantine's manifest
+    /// when and why. `false` when it is not there.
+    ///
+    /// # Errors
+    /// [`BlobError::ReadOnly`], [`BlobError::NoSpace`], [`BlobError::Io`], the latter also from a store without a quarantine.
+    async fn quarantine(&self, _blob: BlobId, _when: Timestamp, _why: &str) -> Result<bool, BlobError> {
+        Err(BlobError::Io(NO_QUARANTINE.to_owned()))
+    }
+
+    /// Adds an entry to the quarantine's manifest, durably.
+    ///
+    /// # Errors
+    /// As `quarantine`.
+    async fn note_in_quarantine(&self, _entry: serde_json::Value) -> Result<(), BlobError> {
+        Err(BlobError::Io(NO_QUARANTINE.to_owned()))
+    }
+
     /// Whether writes are refused since a sync failed.
     fn is_read_only(&self) -> bool;
 }
+
+const NO_QUARANTINE: &str = "this store has no quarantine";
 
 /// A blob being written. Dropping it discards it.
 #[async_trait]

@@ -62,6 +62,7 @@ fn command() -> Command {
         let place = TABLE.iter().filter(|setting| ["data", "config"].contains(&setting.name)).map(flag);
         Command::new(name).about(about).args(place)
     };
+    let count_max = || value("count-max", "COUNT", "List up to so many").default_value("10000").value_parser(clap::value_parser!(u32));
     let access_key = || Arg::new("key").value_name("ACCESS_KEY").required(true).help("The access key");
     let keys = Command::new("keys")
         .about("Access keys")
@@ -110,9 +111,21 @@ fn command() -> Command {
             ),
         )
         .subcommand(
-            operator("uploads", "List open multipart uploads")
+            operator("uploads", "List open multipart uploads, or abort those that nobody goes on with")
                 .arg(json())
-                .arg(value("count-max", "COUNT", "List up to so many").default_value("10000").value_parser(clap::value_parser!(u32))),
+                .arg(count_max())
+                .args_conflicts_with_subcommands(true)
+                .subcommand(
+                    operator("expire", "Abort uploads that got no part for long, unless their bucket has a rule about that")
+                        .arg(value(
+                            "older-than",
+                            "DURATION",
+                            "How long they got no part, such as `7d` [default: what upload-expiry is set to]",
+                        ))
+                        .arg(Arg::new("dry-run").long("dry-run").action(ArgAction::SetTrue).help("List them and touch nothing"))
+                        .arg(json())
+                        .arg(count_max()),
+                ),
         )
         .subcommand(
             operator(
@@ -121,7 +134,7 @@ fn command() -> Command {
             )
             .arg(Arg::new("all").long("all").action(ArgAction::SetTrue).help("List delivered ones, too"))
             .arg(json())
-            .arg(value("count-max", "COUNT", "List up to so many").default_value("10000").value_parser(clap::value_parser!(u32)))
+            .arg(count_max())
             .arg(value("replay", "ID", "Tell this one again: at once by a running server, else at the next start").conflicts_with_all([
                 "all",
                 "json",
@@ -146,7 +159,23 @@ fn command() -> Command {
             .arg(value("bucket", "BUCKET", "The bucket that --retry or --drop-all is for").requires("of-bucket"))
             .group(ArgGroup::new("of-bucket").args(["retry", "drop-all"])),
         )
-        .subcommand(operator("verify", "Check that every record has its bytes and no bytes are orphaned").arg(json()))
+        .subcommand(
+            operator("verify", "Check that every record has its bytes and no bytes are orphaned")
+                .arg(json())
+                .arg(
+                    Arg::new("repair")
+                        .long("repair")
+                        .action(ArgAction::SetTrue)
+                        .help("Move what nothing refers to into the quarantine and correct counts; the server has to be stopped"),
+                )
+                .arg(
+                    Arg::new("dry-run")
+                        .long("dry-run")
+                        .action(ArgAction::SetTrue)
+                        .requires("repair")
+                        .help("Tell what --repair would do first, and touch nothing"),
+                ),
+        )
         .subcommand(keys)
         .subcommand(quota)
 }
@@ -196,6 +225,7 @@ mod tests {
     fn operator_commands_take_the_place_of_the_data_and_nothing_else() {
         for command in [
             "uploads",
+            "uploads expire",
             "events",
             "verify",
             "keys list",
@@ -212,6 +242,15 @@ mod tests {
             assert_eq!(flags(inner), Flags::from([("data", vec!["D".to_owned()]), ("config", vec!["C".to_owned()])]), "{command}");
         }
         assert!(matches("partway verify --listen 127.0.0.1:1").is_err());
+    }
+
+    #[test]
+    fn a_dry_run_is_one_of_something() {
+        assert!(matches("partway verify --repair --dry-run --json").is_ok());
+        assert!(matches("partway verify --dry-run").is_err());
+        assert!(matches("partway uploads expire --older-than 7d --dry-run").is_ok());
+        assert!(matches("partway uploads --dry-run").is_err());
+        assert!(matches("partway uploads --data D expire").is_err(), "where the flag would not count");
     }
 
     #[test]

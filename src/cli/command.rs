@@ -1,12 +1,13 @@
 //! What operators can ask for, and the one function that does it.
 
+use super::housekeeping;
 use crate::{
     auth::policy,
     config::{check_access_key, check_secret_key},
     events::{EventSummary, Ledger, Outbox},
     meta::KvError,
     model::{Account, Bucket, EventId, Failure, KeyRecord, KeyStatus, Timestamp},
-    ops::{Gateway, OpenUpload, QuotaHolder, QuotaReport, VerifyReport},
+    ops::{Gateway, OpenUpload, QuotaHolder, QuotaReport, StaleUploads, VerifyReport},
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -19,8 +20,22 @@ pub(super) enum Command {
         /// Up to so many.
         count_max: u32,
     },
+    /// The uploads that nobody goes on with.
+    ExpireUploads {
+        /// How long they have got no part, in milliseconds.
+        idle_ms: i64,
+        /// Whether they are only listed.
+        is_dry: bool,
+        /// Up to so many are listed.
+        count_max: u32,
+    },
     /// Whether records and bytes agree.
     Verify,
+    /// Mends what does not agree, where that harms nothing. Only for a stopped server.
+    Repair {
+        /// Whether it only tells what it would do.
+        is_dry: bool,
+    },
     /// The events that applications are to be told of.
     Events {
         /// Up to so many.
@@ -87,6 +102,8 @@ pub(super) enum Command {
 pub(super) enum Answer {
     /// The open uploads.
     Uploads(Vec<OpenUpload>),
+    /// The uploads that were expired, or would be.
+    StaleUploads(StaleUploads),
     /// What was found.
     Verify(VerifyReport),
     /// The events.
@@ -148,6 +165,18 @@ pub(super) async fn execute(place: &Place<'_>, now: Timestamp, command: Command)
             let count_max = usize::try_from(count_max).unwrap_or(usize::MAX);
             gateway.open_uploads(count_max).await.map(Answer::Uploads).map_err(words)
         }
+        Command::ExpireUploads { idle_ms, is_dry, count_max } => {
+            let count_max = usize::try_from(count_max).unwrap_or(usize::MAX);
+            let stale = match is_dry {
+                true => gateway.stale_uploads(now, idle_ms, count_max).await.map_err(words)?,
+                false => housekeeping::expire_uploads(gateway, now, idle_ms, count_max).await.map_err(words)?,
+            };
+            Ok(Answer::StaleUploads(stale))
+        }
+        Command::Repair { is_dry } => match events {
+            Events::Stopped(_) => gateway.repair(is_dry).await.map(Answer::Verify).map_err(words),
+            Events::Running(_) => Err("a repair needs the data directory for itself: stop the server first".to_owned()),
+        },
         Command::Verify => gateway.verify().await.map(Answer::Verify).map_err(words),
         Command::Events { count_max, with_delivered } => {
             let count_max = usize::try_from(count_max).unwrap_or(usize::MAX);

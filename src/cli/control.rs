@@ -183,6 +183,8 @@ mod tests {
             Command::ListKeys => Err("no".to_owned()),
             Command::DeleteKey { .. } => std::future::pending().await,
             Command::Uploads { .. }
+            | Command::ExpireUploads { .. }
+            | Command::Repair { .. }
             | Command::Events { .. }
             | Command::ReplayEvent(_)
             | Command::DropEvent(_)

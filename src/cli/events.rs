@@ -51,7 +51,13 @@ fn replay(settings: &Settings, id: &str) -> Result<(), CliError> {
     let outcome = match operator::ask(settings, &Command::ReplayEvent(event))? {
         Answer::Delivered => "is delivered",
         Answer::Done => "is due; the server will tell it when it runs",
-        Answer::Uploads(_) | Answer::Verify(_) | Answer::Events(_) | Answer::Dropped(_) | Answer::Quotas(_) | Answer::Keys(_) => {
+        Answer::Uploads(_)
+        | Answer::StaleUploads(_)
+        | Answer::Verify(_)
+        | Answer::Events(_)
+        | Answer::Dropped(_)
+        | Answer::Quotas(_)
+        | Answer::Keys(_) => {
             return Err(other_answer());
         }
     };

@@ -7,6 +7,7 @@ mod arguments;
 mod command;
 mod control;
 mod events;
+mod housekeeping;
 mod keys;
 mod operator;
 mod output;

@@ -45,6 +45,14 @@ pub(super) fn ask(settings: &Settings, command: &Command) -> Result<Answer, CliE
     }
 }
 
+/// Does a command that no running server can do.
+///
+/// # Errors
+/// When it fails, or another process has the directory.
+pub(super) fn do_alone(settings: &Settings, command: Command) -> Result<Answer, CliError> {
+    answer_here(settings, &DataDir::open(&settings.data)?, command)
+}
+
 fn is_nobody_there(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
 }

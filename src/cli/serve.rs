@@ -4,7 +4,7 @@ use super::{
     CliError,
     command::{Events, Place, execute},
     control::ControlSocket,
-    keys, output,
+    housekeeping, keys, output,
     startup_block::{self, RootKeyOrigin},
     stores::{self, Stores},
 };
@@ -110,7 +110,8 @@ async fn serve(
         renew_on_hangup(Arc::clone(certificates)).map_err(|error| failed("cannot listen for signals", error))?;
     }
     let (stop, stopped) = watch::channel(());
-    let expiry = tokio::spawn(expire(Arc::clone(&gateway), settings.lifecycle_interval, stopped.clone()));
+    let expiry = tokio::spawn(expire(Arc::clone(&gateway), settings.lifecycle_interval, settings.upload_expiry, stopped.clone()));
+    let orphans = tokio::spawn(housekeeping::count(Arc::clone(&gateway), settings.orphan_search_rate, stopped.clone()));
     let counting = tokio::spawn(count_older(Arc::clone(&gateway), stopped.clone()));
     let reaper = tokio::spawn(reap(Arc::clone(&gateway), stopped.clone()));
     let teller = tokio::spawn(Arc::clone(&outbox).run(stopped));
@@ -139,6 +140,7 @@ async fn serve(
     let rest = async {
         let _ = counting.await;
         let _ = expiry.await;
+        let _ = orphans.await;
         let _ = reaper.await;
         let _ = teller.await;
         outbox.drain().await;
@@ -231,9 +233,9 @@ async fn count_older(gateway: Arc<Gateway>, mut stopped: watch::Receiver<()>) {
     }
 }
 
-/// Carries out lifecycle rules, a round at the start and one every `interval`, until `stopped`'s sender is gone. A round
-/// that is under way then is broken off; the next start begins another.
-async fn expire(gateway: Arc<Gateway>, interval: Duration, mut stopped: watch::Receiver<()>) {
+/// Carries out lifecycle rules and aborts uploads that were `idle` for too long, a round at the start and one every `interval`,
+/// until `stopped`'s sender is gone. A round that is under way then is broken off; the next start begins another.
+async fn expire(gateway: Arc<Gateway>, interval: Duration, idle: Option<Duration>, mut stopped: watch::Receiver<()>) {
     let rounds = async {
         loop {
             match gateway.apply_lifecycle(gateway.now()).await {
@@ -242,6 +244,12 @@ async fn expire(gateway: Arc<Gateway>, interval: Duration, mut stopped: watch::R
                     telemetry::counter(Metric::LifecycleAbortedUploads, &[]).increment(aborted_uploads);
                 }
                 Err(failure) => tracing::warn!(?failure, "cannot carry out lifecycle rules; the next round will try again"),
+            }
+            if let Some(idle) = idle {
+                let idle_ms = i64::try_from(idle.as_millis()).unwrap_or(i64::MAX);
+                if let Err(failure) = housekeeping::expire_uploads(&gateway, gateway.now(), idle_ms, 0).await {
+                    tracing::warn!(?failure, "cannot expire stale uploads; the next round will try again");
+                }
             }
             tokio::time::sleep(interval).await;
         }

@@ -177,7 +177,19 @@ pub const TABLE: &[Setting] = &[
         name: "lifecycle-interval",
         kind: Kind::Duration { min: secs(1), max: secs(365 * DAY) },
         default: Some("1h"),
-        meaning: "How often buckets' lifecycle rules are carried out.",
+        meaning: "How often buckets' lifecycle rules and upload-expiry are carried out.",
+    },
+    Setting {
+        name: "upload-expiry",
+        kind: Kind::Duration { min: secs(60), max: secs(3650 * DAY) },
+        default: None,
+        meaning: "Open uploads that got no part for so long are aborted, wherever their bucket has no lifecycle rule about that. Longer than any part takes to arrive. `partway uploads expire --dry-run` lists what would go.",
+    },
+    Setting {
+        name: "orphan-search-rate",
+        kind: Kind::Count { min: 0, max: 1_000_000 },
+        default: Some("100"),
+        meaning: "How many blob files a second are compared with the index in the background, to count those that no record knows. `0` is not at all.",
     },
     Setting {
         name: "callback-allow",

@@ -98,6 +98,10 @@ pub struct Settings {
     pub drain_deadline: Duration,
     /// How long to wait between two rounds of lifecycle rules.
     pub lifecycle_interval: Duration,
+    /// How long an upload may go without a part before it is aborted, if it ever is.
+    pub upload_expiry: Option<Duration>,
+    /// Blob files compared with the index per second, in the background.
+    pub orphan_search_rate: u64,
 }
 
 impl Settings {
@@ -164,6 +168,8 @@ impl Settings {
             body_timeout: read.duration("body-timeout"),
             drain_deadline: read.duration("drain-deadline"),
             lifecycle_interval: read.duration("lifecycle-interval"),
+            upload_expiry: read.duration_if_set("upload-expiry"),
+            orphan_search_rate: read.count("orphan-search-rate"),
         })
     }
 
@@ -287,8 +293,13 @@ impl Reader<'_> {
     }
 
     fn duration(&self, name: &str) -> Duration {
+        self.duration_if_set(name).unwrap_or_else(|| mismatch(name, &Value::Unset))
+    }
+
+    fn duration_if_set(&self, name: &str) -> Option<Duration> {
         match self.0.value(name) {
-            Value::Duration(duration) => *duration,
+            Value::Duration(duration) => Some(*duration),
+            Value::Unset => None,
             other => mismatch(name, other),
         }
     }
@@ -351,6 +362,13 @@ mod tests {
         for half in [("tls-certificate", "c.pem"), ("tls-key", "k.pem")] {
             assert!(matches!(settings(&[half]), Err(ConfigError::Together(_))), "{half:?}");
         }
+    }
+
+    #[test]
+    fn uploads_expire_only_when_somebody_says_so() {
+        assert_eq!(settings(&[]).unwrap().upload_expiry, None);
+        assert_eq!(settings(&[("upload-expiry", "7d")]).unwrap().upload_expiry, Some(Duration::from_secs(7 * 24 * 3600)));
+        assert!(settings(&[("upload-expiry", "5s")]).is_err(), "no part would ever arrive");
     }
 
     #[test]

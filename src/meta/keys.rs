@@ -16,6 +16,7 @@
 //! A counted                                    nothing: everything stands in the counters
 //! E <event id>                                 EventRecord
 //! N <due ms u64><event id>                     nothing: when to look at an event next
+//! S <name>                                     how far a search in the background has come
 //! ```
 //!
 //! Whose is `b` and a bucket id, `k` and an access key, or `u` and an upload id.
@@ -259,6 +260,12 @@ pub fn events_due(now: Timestamp) -> Range<Vec<u8>> {
 #[must_use]
 pub fn event_due_of(row: &[u8]) -> Option<EventId> {
     Some(EventId(row.strip_prefix(b"N")?.get(8..)?.try_into().ok()?))
+}
+
+/// The row of the search for blob files that no record knows.
+#[must_use]
+pub fn orphan_search() -> Vec<u8> {
+    join(b'S', &[b"orphans"])
 }
 
 /// The row of an access key.
@@ -648,6 +655,7 @@ mod tests {
             (inline_data(blob_id), format!("44{blob_hex}")),
             (todo(Timestamp::from_millis(258), 7), "5400000000000001020000000000000007".to_owned()),
             (access_key("AK"), "4b414b".to_owned()),
+            (orphan_search(), "536f727068616e73".to_owned()),
         ] {
             assert_eq!(hex::encode(row), expected);
         }

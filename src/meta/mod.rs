@@ -9,6 +9,7 @@ mod event;
 pub mod keys;
 mod memory;
 mod older;
+pub mod orphans;
 pub mod record;
 mod rocks;
 

@@ -65,6 +65,12 @@ impl LifecycleConfiguration {
         })
     }
 
+    /// Whether a rule says when uploads of a key are to be aborted, due or not.
+    #[must_use]
+    pub fn has_abort_rule(&self, key: &ObjectKey) -> bool {
+        self.rules.iter().any(|rule| rule.is_about(key) && rule.tags.0.is_empty() && rule.abort_uploads.is_some())
+    }
+
     /// The prefixes of the keys that enabled rules of a kind are about, none of them within another.
     #[must_use]
     pub fn prefixes(&self, is_of_kind: impl Fn(&LifecycleRule) -> bool) -> Vec<&str> {

@@ -205,6 +205,14 @@ impl BlobStore for NoBlobs {
         Ok(Vec::new())
     }
 
+    async fn shelf(&self, _: u16) -> Result<Vec<BlobId>, BlobError> {
+        Ok(Vec::new())
+    }
+
+    async fn settled_size(&self, _: BlobId) -> Result<Option<u64>, BlobError> {
+        Ok(None)
+    }
+
     fn is_read_only(&self) -> bool {
         true
     }

@@ -33,6 +33,7 @@ mod listing;
 mod multipart;
 mod object_attributes;
 mod object_tagging;
+mod orphans;
 mod pages;
 mod publish;
 mod put_object;
@@ -40,6 +41,7 @@ mod quotas;
 mod readers;
 mod reap;
 mod running;
+mod stale;
 mod symlink;
 mod telling;
 mod upload_part;
@@ -50,7 +52,9 @@ mod usage;
 mod tests;
 
 pub use gateway::Gateway;
+pub use orphans::{Backlog, OrphanReport};
 pub use quotas::{Held, QuotaHolder, QuotaReport, QuotaSummary};
+pub use stale::StaleUploads;
 
 use crate::{
     blob::BlobError,
@@ -222,4 +226,7 @@ pub struct VerifyReport {
     pub bytes: u64,
     /// What is wrong, a line each; empty when all is well.
     pub problems: Vec<String>,
+    /// What was mended, or would be, a line each.
+    #[serde(default)]
+    pub repairs: Vec<String>,
 }

@@ -3,7 +3,7 @@
 use super::{Gateway, gateway::COMMIT_TRIES_MAX, gateway::decode, pages::Pages};
 use crate::{
     meta::{
-        Check, Write, count_of,
+        Write, count_of,
         keys::{self, Counter, Whose},
         record::{BucketId, BucketRecord, QuotaRecord, Record},
     },
@@ -147,20 +147,6 @@ impl Gateway {
             }
         }
         Ok(held)
-    }
-
-    /// Sets the counters to what a count of all records comes to; returns how many were wrong. Nobody else may write
-    /// meanwhile: for a store that is being repaired.
-    ///
-    /// # Errors
-    /// When the index cannot be read or written; `SlowDown` when somebody did write.
-    pub async fn correct_counters(&self) -> Result<usize, Failure> {
-        let (checks, writes): (Vec<Check>, Vec<Write>) = self.wrong_counters().await?.into_iter().unzip();
-        let count = writes.len();
-        match self.commit(checks, writes).await? {
-            None => Ok(count),
-            Some(_) => Err(Failure::SlowDown),
-        }
     }
 }
 

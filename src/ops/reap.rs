@@ -2,8 +2,9 @@
 //!
 //! - A line is worked off when it is due and when every read that may still need its bytes is over: a read
 //!   that began before the line was due holds it back.
-//! - Bytes in files are removed before the commit that removes the rows about them, so a crash in between
-//!   repeats the removal, which is harmless. The commits are bounded, whatever the size of the object.
+//! - Bytes in files are removed, durably, before the commit that removes the rows about them, so a crash in between
+//!   repeats the removal, which is harmless, and none leaves a file that no row knows. The commits are bounded,
+//!   whatever the size of the object.
 //! - A file is removed only by its last holder. The number of holders is read while the line, itself a holder,
 //!   is found in place before and after; and a last holder on the to-do list stays the last, because a copy
 //!   gains a reference only from an object that stands. So this is safe next to other reapers too.
@@ -22,7 +23,7 @@ use crate::{
     model::{Failure, PartNumber, Timestamp, UploadId},
 };
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use std::collections::BTreeMap;
 
 /// Lines looked up at once, and worked on at once: their commits share syncs.
@@ -60,12 +61,18 @@ impl Gateway {
     /// # Errors
     /// When the stores cannot be read.
     pub async fn recover(&self) -> Result<(), Failure> {
-        for blob in self.blobs.unconfirmed().await.map_err(blob_failure)? {
+        // After a power cut these may be all of the last seconds, so they are looked up side by side.
+        let looks = self.blobs.unconfirmed().await.map_err(blob_failure)?.into_iter().map(|blob| async move {
             match self.get(&keys::blob(blob)).await? {
-                Some(_) => self.blobs.confirm(blob).await,
-                None => self.blobs.delete(blob).await.map_err(blob_failure)?,
+                Some(_) => {
+                    self.blobs.confirm(blob).await;
+                    Ok::<_, Failure>(None)
+                }
+                None => Ok(Some(blob)),
             }
-        }
+        });
+        let unrecorded: Vec<Option<BlobId>> = stream::iter(looks).buffer_unordered(LINES_AT_ONCE).try_collect().await?;
+        self.blobs.delete_all(unrecorded.into_iter().flatten().collect()).await.map_err(blob_failure)?;
         self.look_whether_all_is_counted().await
     }
 
@@ -206,9 +213,7 @@ impl Gateway {
         if self.get(&holder.key).await?.as_ref() != Some(&holder.value) || self.get(&line.key).await?.as_ref() != Some(&line.value) {
             return Ok(Step::Lost);
         }
-        for blob in unheld {
-            self.blobs.delete(blob).await.map_err(blob_failure)?;
-        }
+        self.blobs.delete_all(unheld).await.map_err(blob_failure)?;
         let finished = rest.is_none() && holder.key == line.key;
         batch.writes.push(match rest {
             Some(rest) => Write::Put(holder.key.clone(), rest),

@@ -33,6 +33,9 @@ pub async fn run(fresh: impl Fn() -> Open) {
     blobs_are_sealed_side_by_side(&fresh()()).await;
     a_restart_reports_what_was_not_confirmed(&fresh()).await;
     a_scan_is_in_order_and_in_pages(&fresh()()).await;
+    blobs_are_deleted_together(&fresh()()).await;
+    a_shelf_holds_what_ends_in_its_number(&fresh()()).await;
+    a_blob_is_settled_once_it_is_confirmed(&fresh()).await;
 }
 
 /// Bytes that differ from block to block and from seed to seed.
@@ -307,4 +310,48 @@ async fn a_scan_is_in_order_and_in_pages(store: &Arc<dyn BlobStore>) {
     between[15] = between[15].wrapping_add(1);
     assert!(BlobId(between) > id(3), "the probe lies between two ids");
     assert_eq!(store.scan(Some(BlobId(between)), 1).await, Ok(vec![id(4)]), "`after` need not exist");
+}
+
+async fn blobs_are_deleted_together(store: &Arc<dyn BlobStore>) {
+    for number in 1..=5 {
+        write(&**store, id(number), &bytes(number, 100), 100).await.expect("writes");
+    }
+    store.confirm(id(1)).await;
+    store.delete_all(vec![]).await.expect("deletes nothing");
+    store.delete_all(vec![id(1), id(99), id(3), id(3), id(4)]).await.expect("deletes, absent ones and twice");
+    assert_eq!(store.scan(None, 10).await, Ok(vec![id(2), id(5)]));
+}
+
+async fn a_shelf_holds_what_ends_in_its_number(store: &Arc<dyn BlobStore>) {
+    let on = |first: u8, number: u16| {
+        let [high, low] = number.to_be_bytes();
+        BlobId([first, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, high, low])
+    };
+    for (first, number) in [(1, 0), (2, 0), (1, 1), (1, 0x0100), (1, u16::MAX)] {
+        assert_eq!(on(first, number).shelf(), number);
+        write(&**store, on(first, number), &bytes(1, 10), 10).await.expect("writes");
+    }
+    for (number, expected) in [(0, vec![on(1, 0), on(2, 0)]), (1, vec![on(1, 1)]), (0x0100, vec![on(1, 0x0100)]), (2, vec![])] {
+        let mut found = store.shelf(number).await.expect("lists");
+        found.sort_unstable();
+        assert_eq!(found, expected, "shelf {number:04x}");
+    }
+    assert_eq!(store.shelf(u16::MAX).await, Ok(vec![on(1, u16::MAX)]));
+}
+
+async fn a_blob_is_settled_once_it_is_confirmed(open: &Open) {
+    let store = open();
+    for number in 1..=2 {
+        write(&*store, id(number), &bytes(number, 5_000), 5_000).await.expect("writes");
+        assert_eq!(store.settled_size(id(number)).await, Ok(None), "somebody is about to record it");
+    }
+    store.confirm(id(1)).await;
+    let size = store.settled_size(id(1)).await.expect("looks").expect("it is confirmed");
+    assert!((5_000..6_000).contains(&size), "{size}");
+    assert_eq!(store.settled_size(id(9)).await, Ok(None), "there is none");
+    drop(store);
+    let store = open();
+    assert_eq!(store.settled_size(id(2)).await, Ok(None), "nor has anybody said after a restart what it is");
+    store.delete(id(1)).await.expect("deletes");
+    assert_eq!(store.settled_size(id(1)).await, Ok(None));
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     blob::{BlobError, BlobId, BlobStore, BlobStream, Sealed, Staging},
-    model::ByteRange,
+    model::{ByteRange, Timestamp},
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -141,6 +141,22 @@ impl BlobStore for FaultyBlobs {
 
     async fn scan(&self, after: Option<BlobId>, count_max: usize) -> Result<Vec<BlobId>, BlobError> {
         self.inner.scan(after, count_max).await
+    }
+
+    async fn shelf(&self, number: u16) -> Result<Vec<BlobId>, BlobError> {
+        self.inner.shelf(number).await
+    }
+
+    async fn settled_size(&self, blob: BlobId) -> Result<Option<u64>, BlobError> {
+        self.inner.settled_size(blob).await
+    }
+
+    async fn quarantine(&self, blob: BlobId, when: Timestamp, why: &str) -> Result<bool, BlobError> {
+        self.inner.quarantine(blob, when, why).await
+    }
+
+    async fn note_in_quarantine(&self, entry: serde_json::Value) -> Result<(), BlobError> {
+        self.inner.note_in_quarantine(entry).await
     }
 
     fn is_read_only(&self) -> bool {

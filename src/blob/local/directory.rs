@@ -4,10 +4,12 @@
 //! root/lock                        held while a process uses the directory
 //! root/staging/<hex id>            files being written, and sealed ones that are not confirmed
 //! root/data/<aa>/<bb>/<hex id>     sealed files; aa and bb are the last two bytes of the id
+//! root/quarantine/                 what was moved out of the store (`quarantine.rs`)
 //! ```
 //!
 //! - A name in `data` is linked only to a file whose bytes are synced.
 //! - A sealed file keeps its staging name until it is confirmed, so recovery reads `staging` alone.
+//! - A removed file is durably gone from `data` before its staging name goes, and before anybody is told.
 //!
 //! docs/adr/0001-blob-files.md goes through the power cuts.
 
@@ -26,6 +28,8 @@ use std::{
 
 /// The places of a store's files.
 pub(super) struct Directory {
+    /// Where everything is.
+    pub(super) root: PathBuf,
     staging: PathBuf,
     data: PathBuf,
     sync: bool,
@@ -43,8 +47,14 @@ impl Directory {
         let failed = |error: io::Error| io_error(&format!("opening the blob directory {}", root.display()), &error);
         let root = &std::path::absolute(root).map_err(failed)?;
         let missing = root.ancestors().take_while(|path| !path.exists()).count();
-        let directory =
-            Self { staging: root.join("staging"), data: root.join("data"), sync, health: Health::default(), durable: Mutex::default() };
+        let directory = Self {
+            root: root.clone(),
+            staging: root.join("staging"),
+            data: root.join("data"),
+            sync,
+            health: Health::default(),
+            durable: Mutex::default(),
+        };
         fs::create_dir_all(root).map_err(failed)?;
         let lock = File::options().create(true).truncate(false).write(true).open(root.join("lock")).map_err(failed)?;
         lock.try_lock().map_err(|error| BlobError::Io(format!("the blob directory {} is in use: {error}", root.display())))?;
@@ -87,7 +97,7 @@ impl Directory {
     /// Gives a synced file its name in `data`, durably. From then on dropping it removes that name, too.
     pub(super) fn publish(&self, blob: BlobId, staged: &mut StagedFile) -> Result<(), BlobError> {
         let target = self.data_path(blob);
-        let leaf = target.parent().expect("a data path has a directory");
+        let leaf = leaf_of(&target);
         let branch = leaf.parent().expect("a fan-out directory has a parent");
         let [.., aa, bb] = blob.0;
         // The parents of directories that may have been created just now, by us or by a run that did not live to sync them.
@@ -113,13 +123,26 @@ impl Directory {
         Ok(())
     }
 
-    /// Removes both names of a blob, the published one first: while the staging name stands, a restart finds the rest.
-    pub(super) fn remove(&self, blob: BlobId) -> Result<(), BlobError> {
+    /// Removes both names of blobs, the published ones first and durably: while the staging name stands, a restart finds
+    /// the rest, and when this returns, no power cut brings anything back.
+    pub(super) fn remove(&self, blobs: &[BlobId]) -> Result<(), BlobError> {
+        let failed = |error: io::Error| io_error("deleting a blob file", &error);
         self.health.check()?;
-        for path in [self.data_path(blob), self.staging_path(blob)] {
-            remove_file(&path).map_err(|error| io_error("deleting a blob file", &error))?;
+        let mut leaves = BTreeSet::new();
+        for &blob in blobs {
+            let path = self.data_path(blob);
+            remove_file(&path).map_err(failed)?;
+            // Also that of a file that is absent: who removed it may not have lived to sync.
+            leaves.insert(leaf_of(&path).to_owned());
         }
-        Ok(())
+        // All names are gone before the first sync, so that a journalling file system commits that once and the other
+        // syncs find it done.
+        for leaf in leaves {
+            if leaf.try_exists().map_err(failed)? {
+                self.sync_directory(&leaf)?;
+            }
+        }
+        blobs.iter().try_for_each(|&blob| remove_file(&self.staging_path(blob))).map_err(failed)
     }
 
     /// Removes the staging name of a sealed blob.
@@ -159,6 +182,29 @@ impl Directory {
         Ok(page.into_sorted_vec())
     }
 
+    /// The ids of one fan-out directory.
+    pub(super) fn shelf(&self, number: u16) -> Result<Vec<BlobId>, BlobError> {
+        let [aa, bb] = number.to_be_bytes();
+        let entries = match fs::read_dir(self.data.join(format!("{aa:02x}/{bb:02x}"))) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries,
+        };
+        let ids = entries.and_then(|entries| entries.map(|entry| Ok(blob_of(&entry?))).collect::<io::Result<Vec<_>>>());
+        Ok(ids.map_err(|error| io_error("reading a fan-out directory", &error))?.into_iter().flatten().collect())
+    }
+
+    /// The length of a sealed file that has no staging name any more.
+    pub(super) fn settled_size(&self, blob: BlobId) -> Result<Option<u64>, BlobError> {
+        let failed = |error: io::Error| io_error("looking at a blob file", &error);
+        if self.staging_path(blob).try_exists().map_err(failed)? {
+            return Ok(None);
+        }
+        match fs::metadata(self.data_path(blob)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            found => Ok(Some(found.map_err(failed)?.len())),
+        }
+    }
+
     fn walk(&self, mut visit: impl FnMut(BlobId)) -> io::Result<()> {
         for branch in fs::read_dir(&self.data)? {
             for leaf in fs::read_dir(branch?.path())? {
@@ -170,7 +216,8 @@ impl Directory {
         Ok(())
     }
 
-    fn sync_directory(&self, path: &Path) -> Result<(), BlobError> {
+    /// Makes the names in a directory durable.
+    pub(super) fn sync_directory(&self, path: &Path) -> Result<(), BlobError> {
         if !self.sync {
             return Ok(());
         }
@@ -193,7 +240,12 @@ fn blob_of(entry: &fs::DirEntry) -> Option<BlobId> {
     (name == *blob.to_string()).then_some(blob)
 }
 
-fn create_directory(path: &Path) -> io::Result<()> {
+/// The directory of a file in `data`.
+fn leaf_of(data_path: &Path) -> &Path {
+    data_path.parent().expect("a data path has a directory")
+}
+
+pub(super) fn create_directory(path: &Path) -> io::Result<()> {
     match fs::create_dir(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         result => result,

@@ -1,11 +1,12 @@
 //! Blobs in a local directory, one immutable file each.
 //!
-//! `format` is the file, `directory` its places and names, `staging` writes, `reader` reads, and
-//! `health` remembers a failed sync. docs/adr/0001-blob-files.md has the format and the publish order.
+//! `format` is the file, `directory` its places and names, `staging` writes, `reader` reads, `quarantine` keeps what was
+//! moved out, and `health` remembers a failed sync. docs/adr/0001-blob-files.md has the format and the publish order.
 
 mod directory;
 mod format;
 mod health;
+mod quarantine;
 mod reader;
 mod staging;
 #[cfg(test)]
@@ -13,7 +14,7 @@ mod tests;
 
 use super::{BlobError, BlobId, BlobStore, BlobStream, Staging, blocking};
 use crate::{
-    model::ByteRange,
+    model::{ByteRange, Timestamp},
     telemetry::{self, Metric},
 };
 use async_trait::async_trait;
@@ -126,13 +127,41 @@ impl BlobStore for LocalBlobs {
     }
 
     async fn delete(&self, blob: BlobId) -> Result<(), BlobError> {
-        self.run(move |directory| directory.remove(blob)).await?;
-        self.settle(blob);
+        self.delete_all(vec![blob]).await
+    }
+
+    async fn delete_all(&self, blobs: Vec<BlobId>) -> Result<(), BlobError> {
+        let removed = self
+            .run(move |directory| {
+                directory.remove(&blobs)?;
+                Ok(blobs)
+            })
+            .await?;
+        removed.into_iter().for_each(|blob| self.settle(blob));
         Ok(())
     }
 
     async fn scan(&self, after: Option<BlobId>, count_max: usize) -> Result<Vec<BlobId>, BlobError> {
         self.run(move |directory| directory.scan(after, count_max)).await
+    }
+
+    async fn shelf(&self, number: u16) -> Result<Vec<BlobId>, BlobError> {
+        self.run(move |directory| directory.shelf(number)).await
+    }
+
+    async fn settled_size(&self, blob: BlobId) -> Result<Option<u64>, BlobError> {
+        self.run(move |directory| directory.settled_size(blob)).await
+    }
+
+    async fn quarantine(&self, blob: BlobId, when: Timestamp, why: &str) -> Result<bool, BlobError> {
+        let why = why.to_owned();
+        let moved = self.run(move |directory| directory.quarantine(blob, when, &why)).await?;
+        self.settle(blob);
+        Ok(moved)
+    }
+
+    async fn note_in_quarantine(&self, entry: serde_json::Value) -> Result<(), BlobError> {
+        self.run(move |directory| directory.note_in_quarantine(&entry)).await
     }
 
     fn is_read_only(&self) -> bool {

@@ -14,7 +14,8 @@ pub struct RocksSettings {
     pub write_buffer_bytes: usize,
     /// Sorted files held open at once.
     pub open_files_max: u16,
-    /// Size of the write-ahead log beyond which the oldest rows are moved to sorted files. Bytes.
+    /// Size of the write-ahead log beyond which the oldest rows are moved to sorted files: what a start after a crash has
+    /// to read, at some 200 MiB a second. Bytes.
     pub log_bytes_max: u64,
     /// Threads for flushing and compacting.
     pub background_jobs_max: u8,
@@ -27,7 +28,7 @@ impl Default for RocksSettings {
             block_cache_bytes: 128 << 20,
             write_buffer_bytes: 64 << 20,
             open_files_max: 512,
-            log_bytes_max: 256 << 20,
+            log_bytes_max: 64 << 20,
             background_jobs_max: 2,
         }
     }

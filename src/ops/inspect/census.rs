@@ -11,12 +11,13 @@
 use super::{
     PROBLEMS_MAX,
     names::{Names, manifest_name, object_bucket_of},
-    tally::{Tally, Wrong},
+    remedy::Remedy,
+    tally::Tally,
 };
 use crate::{
     blob::{BlobId, BlobStore},
     meta::{
-        Check, Write, keys,
+        keys,
         record::{
             BlobRecord, BucketRecord, CompletedRecord, Content, EventRecord, Extent, ManifestChunk, ManifestId, ManifestPart, ObjectRecord,
             PartRecord, Place, QuotaRecord, Record, Revision, Todo, UploadRecord,
@@ -26,7 +27,7 @@ use crate::{
     ops::{Gateway, gateway::blob_failure, pages::Pages},
 };
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     fmt::Display,
 };
 
@@ -39,12 +40,16 @@ pub(super) struct Census {
     /// Rows looked at.
     pub(super) records: u64,
     names: Names,
-    problems: BTreeSet<String>,
+    problems: BTreeMap<String, Option<Remedy>>,
+    /// Whether something may refer to bytes that this census does not know of: a record that cannot be read, or is missing.
+    is_blind: bool,
     open: HashSet<UploadId>,
     /// The uploads that ended and whose parts are still there, with the revisions that became objects.
     ended: HashMap<UploadId, Vec<(PartNumber, Revision)>>,
     /// The manifests referred to, how many chunks they have, and by whom.
     manifests: HashMap<ManifestId, (usize, Holder)>,
+    /// How many of the chunks that objects need have not been found.
+    chunks_missing: usize,
     /// How many extents refer to a blob file.
     files: HashMap<BlobId, Holders>,
     /// How many extents refer to a blob in the index.
@@ -104,20 +109,20 @@ impl Census {
         for wrong in census.tally.wrong() {
             // One that has changed since was being added to while its records were walked over.
             if wrong.is_as_it_was(gateway).await? {
-                census.note(&wrong.row, wrong.problem());
+                census.note_with(&wrong.row, wrong.problem(), Remedy::SetCounter { row: wrong.row.clone(), count: wrong.should });
             }
         }
         Ok(census)
     }
 
-    /// What would put the counters right.
-    pub(super) fn wrong_counters(&self) -> Vec<(Check, Write)> {
-        self.tally.wrong().into_iter().map(Wrong::correction).collect()
+    /// What does not add up, a line each, with what would mend it.
+    pub(super) fn problems(&mut self) -> BTreeMap<String, Option<Remedy>> {
+        std::mem::take(&mut self.problems)
     }
 
-    /// What does not add up, a line each.
-    pub(super) fn problems(&mut self) -> BTreeSet<String> {
-        std::mem::take(&mut self.problems)
+    /// Whether bytes that seem to be nobody's may be somebody's.
+    pub(super) fn is_blind(&self) -> bool {
+        self.is_blind || self.chunks_missing > 0
     }
 
     /// How rows are named.
@@ -163,22 +168,22 @@ impl Census {
                     census.note(row, "is of no bucket");
                 }
             }
-            None => census.note(row, "is not an upload's key"),
+            None => census.note_blind(row, "is not an upload's key"),
         })
         .await
     }
 
     async fn walk_parts(&mut self, gateway: &Gateway) -> Result<(), Failure> {
         self.walk(gateway, b'P', |census, row, value| {
-            let Some((upload, number, revision)) = keys::part_of(row) else { return census.note(row, "is not a part's key") };
-            let Some(part) = census.decode::<PartRecord>(row, value) else { return };
+            let Some((upload, number, revision)) = keys::part_of(row) else { return census.note_blind(row, "is not a part's key") };
+            let Some(part) = census.decode_holder::<PartRecord>(row, value) else { return };
             census.tally.part(upload, number, &part);
             match census.ended.get(&upload) {
                 // Its hold passed on to the object.
                 Some(kept) if kept.binary_search(&(number, revision)).is_ok() => return,
                 Some(_) => {}
                 None if census.open.contains(&upload) => {}
-                None => census.note(row, "is of no upload"),
+                None => census.note_with(row, "is of no upload", Remedy::TakeOutRow(row.to_vec())),
             }
             census.hold(&part.extents, Holder::Lasting);
         })
@@ -188,13 +193,13 @@ impl Census {
     async fn walk_objects(&mut self, gateway: &Gateway) -> Result<(), Failure> {
         self.walk(gateway, b'O', |census, row, value| {
             if keys::object_key_of(row).is_none() {
-                return census.note(row, "is not an object's key");
+                return census.note_blind(row, "is not an object's key");
             }
             let bucket = object_bucket_of(row);
             if bucket.is_none_or(|bucket| !census.names.buckets.contains_key(&bucket)) {
                 census.note(row, "is of no bucket");
             }
-            if let Some(object) = census.decode::<ObjectRecord>(row, value) {
+            if let Some(object) = census.decode_holder::<ObjectRecord>(row, value) {
                 if let Some(bucket) = bucket {
                     census.tally.object(bucket, &object);
                 }
@@ -205,7 +210,7 @@ impl Census {
     }
 
     async fn walk_todos(&mut self, gateway: &Gateway) -> Result<(), Failure> {
-        self.walk(gateway, b'T', |census, row, value| match census.decode::<Todo>(row, value) {
+        self.walk(gateway, b'T', |census, row, value| match census.decode_holder::<Todo>(row, value) {
             Some(Todo::ReleaseContent(content)) => census.content(row, &content, Holder::Leaving),
             Some(Todo::EndUpload { .. } | Todo::ForgetCompleted(_)) | None => {}
         })
@@ -213,21 +218,26 @@ impl Census {
     }
 
     async fn walk_manifests(&mut self, gateway: &Gateway) -> Result<(), Failure> {
+        let needed = self.manifests.values().filter(|(_, holder)| matches!(holder, Holder::Lasting)).map(|(count, _)| count);
+        self.chunks_missing = needed.sum();
         self.walk(gateway, b'M', |census, row, value| {
-            let Some((manifest, chunk)) = keys::manifest_chunk_of(row) else { return census.note(row, "is not a chunk's key") };
+            let Some((manifest, chunk)) = keys::manifest_chunk_of(row) else { return census.note_blind(row, "is not a chunk's key") };
+            let take_out = || Remedy::TakeOutRow(row.to_vec());
             let holder = match census.manifests.get(&manifest) {
                 Some(&(count, holder)) => {
                     if chunk as usize >= count {
-                        census.note(row, format_args!("is beyond the {count} chunks of its manifest"));
+                        census.note_with(row, format_args!("is beyond the {count} chunks of its manifest"), take_out());
+                    } else if matches!(holder, Holder::Lasting) {
+                        census.chunks_missing = census.chunks_missing.saturating_sub(1);
                     }
                     holder
                 }
                 None => {
-                    census.note(row, "is referred to by nothing");
+                    census.note_with(row, "is referred to by nothing", take_out());
                     Holder::Lasting
                 }
             };
-            if let Some(chunk) = census.decode::<ManifestChunk>(row, value) {
+            if let Some(chunk) = census.decode_holder::<ManifestChunk>(row, value) {
                 census.hold_parts(&chunk.parts, holder);
             }
         })
@@ -254,10 +264,19 @@ impl Census {
                 if !files.take(blob).await? && !is_leaving {
                     self.note(row, "has no file");
                 }
-                if let Some(record) = self.decode::<BlobRecord>(row, value)
-                    && record.holders != found.count()
-                {
-                    self.note(row, format_args!("{} holders are recorded, {} found", record.holders, found.count()));
+                match BlobRecord::decode(value) {
+                    Ok(record) if record.holders == found.count() => {}
+                    Ok(record) => {
+                        let remedy = match found.count() {
+                            0 => Remedy::SetBlobAside(blob),
+                            holders => Remedy::Recount { blob, recorded: record.holders, holders },
+                        };
+                        self.note_with(row, format_args!("{} holders are recorded, {} found", record.holders, found.count()), remedy);
+                    }
+                    Err(error) => match found.count() {
+                        0 => self.note_with(row, error, Remedy::SetBlobAside(blob)),
+                        holders => self.note_with(row, error, Remedy::RestoreRow { blob, holders, is_leaving }),
+                    },
                 }
             }
         }
@@ -265,15 +284,20 @@ impl Census {
             self.file_without_row(file, &unconfirmed);
         }
         for (blob, found) in std::mem::take(&mut self.files) {
-            self.note(&keys::blob(blob), format_args!("there is no row, but {} holders", found.count()));
+            let is_leaving = found.lasting == 0;
+            let remedy = Remedy::RestoreRow { blob, holders: found.count(), is_leaving };
+            self.note_with(&keys::blob(blob), format_args!("there is no row, but {} holders", found.count()), remedy);
         }
         Ok(())
     }
 
     fn file_without_row(&mut self, file: BlobId, unconfirmed: &HashSet<BlobId>) {
-        if !unconfirmed.contains(&file) {
-            self.note(&keys::blob(file), "there is a file, but no row");
+        if unconfirmed.contains(&file) {
+            return;
         }
+        // One that somebody holds lacks its row, which is told and mended below.
+        let remedy = (!self.files.contains_key(&file)).then_some(Remedy::SetBlobAside(file));
+        self.add_problem(&keys::blob(file), "there is a file, but no row", remedy);
     }
 
     /// Compares the `E` rows with the `N` rows. An event without one is never told, nor forgotten.
@@ -290,14 +314,15 @@ impl Census {
             let Some(event) = keys::event_due_of(row) else { return census.note(row, "is not a due event's key") };
             match census.events.get_mut(&event) {
                 Some(due) if due.at.is_none_or(|at| keys::event_due(at, event) == row) => due.is_found = true,
-                Some(_) => census.note(row, "is not when its event is due"),
-                None => census.note(row, "is of no event"),
+                Some(_) => census.note_with(row, "is not when its event is due", Remedy::TakeOutRow(row.to_vec())),
+                None => census.note_with(row, "is of no event", Remedy::TakeOutRow(row.to_vec())),
             }
         })
         .await?;
         for (event, due) in std::mem::take(&mut self.events) {
             if let Due { at: Some(at), is_found: false } = due {
-                self.note(&keys::event(event), format_args!("is due at {} ms, but no row says so", at.millis()));
+                let remedy = Remedy::MakeDue(event, at);
+                self.note_with(&keys::event(event), format_args!("is due at {} ms, but no row says so", at.millis()), remedy);
             }
         }
         Ok(())
@@ -309,7 +334,7 @@ impl Census {
             Some(blob) => match census.inline.remove(&blob).map(Holders::count) {
                 Some(1) => {}
                 Some(found) => census.note(row, format_args!("has {found} holders instead of one")),
-                None => census.note(row, "is referred to by nothing"),
+                None => census.note_with(row, "is referred to by nothing", Remedy::TakeOutRow(row.to_vec())),
             },
             None => census.note(row, "is not a blob's key"),
         })
@@ -365,9 +390,28 @@ impl Census {
         R::decode(value).map_err(|error| self.note(row, error)).ok()
     }
 
+    /// Decodes a record that refers to others.
+    fn decode_holder<R: Record>(&mut self, row: &[u8], value: &[u8]) -> Option<R> {
+        R::decode(value).map_err(|error| self.note_blind(row, error)).ok()
+    }
+
     fn note(&mut self, row: &[u8], problem: impl Display) {
+        self.add_problem(row, problem, None);
+    }
+
+    fn note_with(&mut self, row: &[u8], problem: impl Display, remedy: Remedy) {
+        self.add_problem(row, problem, Some(remedy));
+    }
+
+    /// Notes a problem that hides references.
+    fn note_blind(&mut self, row: &[u8], problem: impl Display) {
+        self.is_blind = true;
+        self.note(row, problem);
+    }
+
+    fn add_problem(&mut self, row: &[u8], problem: impl Display, remedy: Option<Remedy>) {
         if self.problems.len() < PROBLEMS_MAX {
-            self.problems.insert(format!("{}: {problem}", self.names.of(row)));
+            self.problems.insert(format!("{}: {problem}", self.names.of(row)), remedy);
         }
     }
 }

@@ -30,11 +30,27 @@ use std::{
 pub(in crate::ops) struct TestBlobs {
     pub(super) files: Mutex<BTreeMap<BlobId, Bytes>>,
     pub(super) unconfirmed: Mutex<Vec<BlobId>>,
+    /// What was moved out, and the manifest.
+    pub(super) quarantined: Mutex<BTreeMap<BlobId, Bytes>>,
+    pub(super) manifest: Mutex<Vec<serde_json::Value>>,
+    /// Fails the quarantine's next step but this many, once.
+    pub(super) crash_after: Mutex<Option<usize>>,
 }
 
 impl TestBlobs {
     fn bytes(&self, blob: BlobId) -> Result<Bytes, BlobError> {
         self.files.lock().unwrap().get(&blob).cloned().ok_or(BlobError::Missing(blob))
+    }
+
+    fn may_crash(&self) -> Result<(), BlobError> {
+        let mut crash_after = self.crash_after.lock().unwrap();
+        match crash_after.take() {
+            Some(0) => Err(BlobError::Io("crash".to_owned())),
+            steps => {
+                *crash_after = steps.map(|steps| steps - 1);
+                Ok(())
+            }
+        }
     }
 }
 
@@ -72,6 +88,31 @@ impl BlobStore for TestBlobs {
     async fn scan(&self, after: Option<BlobId>, count_max: usize) -> Result<Vec<BlobId>, BlobError> {
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         Ok(self.files.lock().unwrap().range((start, Bound::Unbounded)).take(count_max).map(|(&blob, _)| blob).collect())
+    }
+
+    async fn shelf(&self, number: u16) -> Result<Vec<BlobId>, BlobError> {
+        Ok(self.files.lock().unwrap().keys().copied().filter(|blob| blob.shelf() == number).collect())
+    }
+
+    async fn settled_size(&self, blob: BlobId) -> Result<Option<u64>, BlobError> {
+        let is_settled = !self.unconfirmed.lock().unwrap().contains(&blob);
+        Ok(self.files.lock().unwrap().get(&blob).filter(|_| is_settled).map(|bytes| bytes.len() as u64))
+    }
+
+    async fn quarantine(&self, blob: BlobId, _: Timestamp, why: &str) -> Result<bool, BlobError> {
+        let Some(bytes) = self.files.lock().unwrap().get(&blob).cloned() else { return Ok(false) };
+        self.note_in_quarantine(serde_json::json!({ "what": "file", "blob": blob.to_string(), "why": why })).await?;
+        self.quarantined.lock().unwrap().insert(blob, bytes);
+        self.may_crash()?;
+        self.files.lock().unwrap().remove(&blob);
+        self.may_crash()?;
+        Ok(true)
+    }
+
+    async fn note_in_quarantine(&self, entry: serde_json::Value) -> Result<(), BlobError> {
+        self.may_crash()?;
+        self.manifest.lock().unwrap().push(entry);
+        self.may_crash()
     }
 
     fn is_read_only(&self) -> bool {

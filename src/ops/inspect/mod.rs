@@ -1,9 +1,13 @@
-//! What operators ask: open uploads, and whether every record has its bytes.
+//! What operators ask: open uploads, whether every record has its bytes, and to mend what can be mended.
 
 mod census;
 #[cfg(test)]
 pub(super) mod fixture;
 mod names;
+mod remedy;
+mod repair;
+#[cfg(test)]
+mod repair_tests;
 mod scrub;
 mod tally;
 #[cfg(test)]
@@ -11,15 +15,12 @@ mod tests;
 
 use super::{Gateway, OpenUpload, VerifyReport, gateway::decode, pages::Pages};
 use crate::{
-    meta::{
-        Check, Write, keys,
-        record::{BucketRecord, PartRecord, UploadRecord},
-    },
-    model::{Bucket, Failure, ObjectKey, UploadId},
+    meta::{keys, record::BucketRecord},
+    model::Failure,
 };
 use census::Census;
 use scrub::Scrub;
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 /// Counts of a busy store never add up in one go: what does not is counted again so often before it is a problem.
 const RECOUNTS_MAX: usize = 3;
@@ -49,50 +50,13 @@ impl Gateway {
                             return Ok(open);
                         }
                         let Some((_, key, upload_id)) = keys::upload_of(row) else { continue };
-                        open.push(self.open_upload_summary(&bucket, key, upload_id, &decode(value)?).await?);
+                        let (summary, _) = self.upload_summary(&bucket, key, upload_id, &decode(value)?).await?;
+                        open.push(summary);
                     }
                 }
             }
         }
         Ok(open)
-    }
-
-    async fn open_upload_summary(
-        &self,
-        bucket: &Bucket,
-        key: ObjectKey,
-        upload_id: UploadId,
-        record: &UploadRecord,
-    ) -> Result<OpenUpload, Failure> {
-        let mut summary = OpenUpload {
-            bucket: bucket.clone(),
-            key,
-            upload_id,
-            initiated: record.initiated,
-            last_activity: record.initiated,
-            part_count: 0,
-            bytes_held: 0,
-        };
-        let mut last_number = None;
-        let mut parts = Pages::new(keys::parts(&upload_id));
-        while let Some(page) = parts.next(self).await? {
-            for (row, value) in &page {
-                let Some((_, number, _)) = keys::part_of(row) else { continue };
-                let part: PartRecord = decode(value)?;
-                // The revisions of a number are neighbours.
-                if last_number.replace(number) != Some(number) {
-                    summary.part_count += 1;
-                }
-                summary.bytes_held = summary.bytes_held.saturating_add(part.size);
-                summary.last_activity = summary.last_activity.max(part.last_modified);
-            }
-        }
-        Ok(summary)
-    }
-
-    /// The counters that do not say what a count of all records comes to: how each is, and what to make of it.
-    pub(super) async fn wrong_counters(&self) -> Result<Vec<(Check, Write)>, Failure> {
-        Ok(Census::take(self).await?.wrong_counters())
     }
 
     /// Checks that every record has its bytes with the right digest and that no bytes are orphaned.
@@ -109,7 +73,7 @@ impl Gateway {
     async fn verify_settling(&self, settle_time: Duration) -> Result<VerifyReport, Failure> {
         let mut census = Census::take(self).await?;
         let scrub = Scrub::run(self, census.names()).await?;
-        let mut problems = census.problems();
+        let mut problems: BTreeSet<String> = census.problems().into_keys().collect();
         for _ in 0..RECOUNTS_MAX {
             if problems.is_empty() {
                 break;
@@ -117,7 +81,7 @@ impl Gateway {
             tokio::time::sleep(settle_time).await;
             census = Census::take(self).await?;
             let again = census.problems();
-            problems.retain(|problem| again.contains(problem));
+            problems.retain(|problem| again.contains_key(problem));
         }
         problems.extend(scrub.problems);
         Ok(VerifyReport {
@@ -125,6 +89,7 @@ impl Gateway {
             blobs: scrub.blobs,
             bytes: scrub.bytes,
             problems: problems.into_iter().take(PROBLEMS_MAX).collect(),
+            repairs: Vec::new(),
         })
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::{
     meta::{
-        Check, Write, count_of,
+        count_of,
         keys::{self, Counter, Whose},
         record::{BucketId, Charge, ObjectRecord, PartRecord, UploadRecord},
         row_of,
@@ -105,7 +105,7 @@ impl Tally {
 pub(super) struct Wrong {
     pub(super) row: Vec<u8>,
     says: Option<Bytes>,
-    should: u64,
+    pub(super) should: u64,
 }
 
 impl Wrong {
@@ -121,14 +121,5 @@ impl Wrong {
             Ok(says) => format!("is {} less than is there", self.should - says),
             Err(error) => error.to_string(),
         }
-    }
-
-    /// The change that puts it right, as long as it is as it was.
-    pub(super) fn correction(self) -> (Check, Write) {
-        let write = match row_of(self.should) {
-            Some(value) => Write::Put(self.row.clone(), value),
-            None => Write::Delete(self.row.clone()),
-        };
-        (Check::unchanged(self.row, self.says), write)
     }
 }

@@ -10,7 +10,7 @@ use crate::{
             BlobRecord, BucketId, CompletedRecord, Content, EventState, ManifestChunk, ManifestId, ObjectRecord, Record, Revision, Todo,
         },
     },
-    model::{ETag, EventId, Timestamp},
+    model::{ETag, EventId, Timestamp, UploadId},
 };
 use bytes::Bytes;
 use std::sync::{
@@ -18,37 +18,37 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-const PHOTOS: BucketId = BucketId([1; 8]);
-const VIDEOS: BucketId = BucketId([2; 8]);
-const WHOLE: BlobId = BlobId([0x10; 16]);
-const SHARED: BlobId = BlobId([0x20; 16]);
-const PART: BlobId = BlobId([0x30; 16]);
-const KEPT: BlobId = BlobId([0x40; 16]);
-const LEFT: BlobId = BlobId([0x50; 16]);
-const OLD: BlobId = BlobId([0x60; 16]);
-const SMALL: BlobId = BlobId([0x70; 16]);
-const SMALL_PART: BlobId = BlobId([0x71; 16]);
-const SMALL_OLD: BlobId = BlobId([0x72; 16]);
-const ORPHAN: BlobId = BlobId([0x80; 16]);
-const MANIFEST: ManifestId = ManifestId([0xA0; 16]);
-const OLD_MANIFEST: ManifestId = ManifestId([0xA1; 16]);
-const EVENT: EventId = EventId([0xE0; 16]);
-const OLD_EVENT: EventId = EventId([0xE1; 16]);
+pub(super) const PHOTOS: BucketId = BucketId([1; 8]);
+pub(super) const VIDEOS: BucketId = BucketId([2; 8]);
+pub(super) const WHOLE: BlobId = BlobId([0x10; 16]);
+pub(super) const SHARED: BlobId = BlobId([0x20; 16]);
+pub(super) const PART: BlobId = BlobId([0x30; 16]);
+pub(super) const KEPT: BlobId = BlobId([0x40; 16]);
+pub(super) const LEFT: BlobId = BlobId([0x50; 16]);
+pub(super) const OLD: BlobId = BlobId([0x60; 16]);
+pub(super) const SMALL: BlobId = BlobId([0x70; 16]);
+pub(super) const SMALL_PART: BlobId = BlobId([0x71; 16]);
+pub(super) const SMALL_OLD: BlobId = BlobId([0x72; 16]);
+pub(super) const ORPHAN: BlobId = BlobId([0x80; 16]);
+pub(super) const MANIFEST: ManifestId = ManifestId([0xA0; 16]);
+pub(super) const OLD_MANIFEST: ManifestId = ManifestId([0xA1; 16]);
+pub(super) const EVENT: EventId = EventId([0xE0; 16]);
+pub(super) const OLD_EVENT: EventId = EventId([0xE1; 16]);
 
-fn upload_id(id: u8) -> UploadId {
+pub(super) fn upload_id(id: u8) -> UploadId {
     UploadId::from_bytes([id; 16])
 }
 
-fn object_row(bucket: BucketId, key: &str) -> Vec<u8> {
+pub(super) fn object_row(bucket: BucketId, key: &str) -> Vec<u8> {
     keys::object(bucket, &key_of(key))
 }
 
-fn todo_row(sequence: u64) -> Vec<u8> {
+pub(super) fn todo_row(sequence: u64) -> Vec<u8> {
     keys::todo(Timestamp::from_millis(9), sequence)
 }
 
 /// A store with everything in it that a sound one may hold.
-async fn sound_store() -> Fixture {
+pub(super) async fn sound_store() -> Fixture {
     let store = Fixture::new();
     fill(&store).await;
     store
@@ -400,4 +400,20 @@ async fn many_parts_and_uploads_are_paged_through() {
     let open = store.gateway.open_uploads(usize::MAX).await.unwrap();
     assert_eq!(open.len(), 1 + 246);
     assert_eq!((open[1].part_count, open[1].bytes_held), (1000, 4000));
+}
+
+/// The most parts that an upload can have, on the engine that has to look between all of them.
+#[tokio::test]
+async fn an_upload_of_ten_thousand_parts_expires() {
+    let directory = tempfile::tempdir().unwrap();
+    let kv = RocksKv::open(directory.path(), RocksSettings { sync_writes: false, ..RocksSettings::default() }).unwrap();
+    let store = Fixture::over(Arc::new(kv) as Arc<dyn Kv>);
+    store.bucket("photos", PHOTOS).await;
+    store.upload(PHOTOS, "large", upload_id(1), 3).await;
+    let rows = (1..=10_000).flat_map(|number| (1..=2).map(move |revision| part_row(upload_id(1), number, revision)));
+    store.write(rows.map(|row| Write::Put(row, part(b"12", vec![]).encode())).collect()).await;
+    let stale = store.gateway.expire_uploads(store.gateway.now(), 1_000, 10).await.unwrap();
+    assert_eq!((stale.count, stale.uploads[0].part_count, stale.bytes_held), (1, 10_000, 40_000));
+    assert_eq!(store.gateway.open_uploads(10).await.unwrap(), []);
+    assert_eq!(store.gateway.stale_uploads(store.gateway.now(), 1_000, 10).await.unwrap().count, 0);
 }

@@ -313,7 +313,8 @@ async fn wrong_counters_are_found_and_can_be_corrected() {
         assert!(problems.iter().any(|problem| problem == expected), "{expected} is not in {problems:#?}");
     }
     assert_eq!(problems.len(), 5, "{problems:#?}");
-    assert_eq!(world.gateway.correct_counters().await, Ok(5));
+    let repaired = world.gateway.repair(false).await.unwrap();
+    assert_eq!((repaired.repairs.len(), repaired.problems), (5, vec![]));
     assert_eq!(all_held(&world).await, (1, 7, 1, 1, 10));
-    assert_eq!(world.gateway.correct_counters().await, Ok(0));
+    assert_eq!(world.gateway.repair(false).await.unwrap().repairs, Vec::<String>::new());
 }
