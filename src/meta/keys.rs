@@ -24,6 +24,10 @@
 //! Integers are big-endian. Object keys are escaped so that the order of the encodings is the order
 //! of the keys and no key is a prefix of another: `00` becomes `00 FF`, and `00 01` ends it.
 
+mod counters;
+
+pub use counters::{Counter, Whose, bucket_counters, counter, counter_of, quota, quota_of};
+
 use crate::{
     blob::BlobId,
     meta::record::{BucketId, ManifestId, Revision},
@@ -272,98 +276,6 @@ pub fn orphan_search() -> Vec<u8> {
 #[must_use]
 pub fn access_key(access_key: &str) -> Vec<u8> {
     join(b'K', &[access_key.as_bytes()])
-}
-
-/// What is counted. A counter's row ends with its letter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Counter {
-    /// Objects.
-    Objects,
-    /// Their bytes.
-    ObjectBytes,
-    /// Open uploads.
-    Uploads,
-    /// Part numbers of open uploads that have a part.
-    Parts,
-    /// The bytes of all revisions of these.
-    PartBytes,
-}
-
-impl Counter {
-    /// Every counter.
-    pub const ALL: [Self; 5] = [Self::Objects, Self::ObjectBytes, Self::Uploads, Self::Parts, Self::PartBytes];
-
-    fn letter(self) -> u8 {
-        match self {
-            Self::Objects => b'o',
-            Self::ObjectBytes => b's',
-            Self::Uploads => b'u',
-            Self::Parts => b'p',
-            Self::PartBytes => b'b',
-        }
-    }
-}
-
-/// Whose counters, or whose quota.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Whose {
-    /// A bucket's.
-    Bucket(BucketId),
-    /// An access key's.
-    Key(String),
-    /// An open upload's, which stand in its bucket's, too.
-    Upload(UploadId),
-}
-
-impl Whose {
-    fn bytes(&self) -> Vec<u8> {
-        match self {
-            Self::Bucket(bucket) => join(b'b', &[&bucket.0]),
-            Self::Key(access_key) => join(b'k', &[access_key.as_bytes()]),
-            Self::Upload(upload) => join(b'u', &[upload.as_bytes()]),
-        }
-    }
-
-    fn of(bytes: &[u8]) -> Option<Self> {
-        match bytes.split_first()? {
-            (b'b', id) => Some(Self::Bucket(BucketId(id.try_into().ok()?))),
-            (b'k', access_key) => Some(Self::Key(std::str::from_utf8(access_key).ok()?.to_owned())),
-            (b'u', id) => Some(Self::Upload(UploadId::from_bytes(id.try_into().ok()?))),
-            _ => None,
-        }
-    }
-}
-
-/// The row of a counter.
-#[must_use]
-pub fn counter(whose: &Whose, counter: Counter) -> Vec<u8> {
-    join(b'Q', &[&whose.bytes(), &[counter.letter()]])
-}
-
-/// Whose and which counter's a row is; `None` when it is none's.
-#[must_use]
-pub fn counter_of(row: &[u8]) -> Option<(Whose, Counter)> {
-    let (letter, whose) = row.strip_prefix(b"Q")?.split_last()?;
-    let counter = Counter::ALL.into_iter().find(|counter| counter.letter() == *letter)?;
-    Some((Whose::of(whose)?, counter))
-}
-
-/// All counters of a bucket.
-#[must_use]
-pub fn bucket_counters(bucket: BucketId) -> Range<Vec<u8>> {
-    prefixed(join(b'Q', &[&Whose::Bucket(bucket).bytes()]))
-}
-
-/// The row of a quota.
-#[must_use]
-pub fn quota(whose: &Whose) -> Vec<u8> {
-    join(b'G', &[&whose.bytes()])
-}
-
-/// Whose quota a row is; `None` when it is none's.
-#[must_use]
-pub fn quota_of(row: &[u8]) -> Option<Whose> {
-    Whose::of(row.strip_prefix(b"G")?)
 }
 
 /// The row that says that everything stands in the counters.
@@ -656,6 +568,11 @@ mod tests {
             (todo(Timestamp::from_millis(258), 7), "5400000000000001020000000000000007".to_owned()),
             (access_key("AK"), "4b414b".to_owned()),
             (orphan_search(), "536f727068616e73".to_owned()),
+            (counter(&Whose::Bucket(id), Counter::Objects), format!("5162{eight}6f")),
+            (counter(&Whose::Key("AK".to_owned()), Counter::ObjectBytes), "516b414b73".to_owned()),
+            (counter(&Whose::Upload(upload_id), Counter::Uploads), format!("5175{sixteen}75")),
+            (quota(&Whose::Bucket(id)), format!("4762{eight}")),
+            (everything_is_counted(), "41636f756e746564".to_owned()),
         ] {
             assert_eq!(hex::encode(row), expected);
         }

@@ -173,6 +173,8 @@ async fn commits_in_one_batch_see_those_before_them() {
     let store = Store::open(directory.path(), &RocksSettings::default()).unwrap();
     let key = |name: &str| name.as_bytes().to_vec();
     let range = || Check::EmptyRange(key("Ob")..key("Oc"));
+    let add = |name: &str, delta| Write::Add { counter: key(name), delta };
+    let at_most = |add, limit| Check::AtMost { counters: vec![key("Oc")], add, limit };
     let steps = [
         (vec![range()], vec![put("Ob1", "1")], Ok(())),
         (vec![range()], vec![put("Ob2", "1")], Err(KvError::Conflict(0))),
@@ -181,8 +183,13 @@ async fn commits_in_one_batch_see_those_before_them() {
         (vec![Check::Absent(key("Oa")), Check::Present(key("Ob1"))], vec![], Err(KvError::Conflict(1))),
         (vec![range(), Check::Absent(key("Ob1"))], vec![put("Ob3", "1")], Ok(())),
         (vec![Check::Equals(key("Ob3"), "2".into())], vec![Write::Delete(key("Ob3"))], Err(KvError::Conflict(0))),
+        (vec![at_most(3, 5)], vec![add("Oc", 3), add("Od", 7)], Ok(())),
+        (vec![at_most(3, 5)], vec![add("Oc", 3)], Err(KvError::Conflict(0))),
+        (vec![at_most(2, 5)], vec![add("Oc", 2)], Ok(())),
+        (vec![], vec![Write::Take { counter: key("Oc"), off: vec![key("Od")] }], Ok(())),
+        (vec![at_most(5, 5)], vec![], Ok(())),
     ];
-    let (sender, queue) = mpsc::channel(8);
+    let (sender, queue) = mpsc::channel(16);
     let mut answers = vec![];
     for (checks, writes, expected) in steps {
         let (answer, outcome) = oneshot::channel();
@@ -197,7 +204,7 @@ async fn commits_in_one_batch_see_those_before_them() {
         assert_eq!(outcome.await.unwrap(), expected, "step {index}");
     }
     let rows = store.scan(keys::table(b'O'), 9, Reach::Disk).unwrap();
-    assert_eq!(rows, [("Ob3".into(), "1".into())]);
+    assert_eq!(rows, [("Ob3".into(), "1".into()), ("Od".into(), bytes::Bytes::copy_from_slice(&2_u64.to_be_bytes()))]);
 }
 
 #[tokio::test]
