@@ -102,6 +102,9 @@ pub enum KvError {
     /// An earlier sync failed; only reads are served.
     #[error("the index is read-only since a write failed to reach the disk")]
     ReadOnly,
+    /// The disk is full. The commit may or may not be found applied; later ones may succeed.
+    #[error("no space left for the index")]
+    NoSpace,
     /// The engine failed; for the log.
     #[error("the index engine failed: {0}")]
     Engine(String),

@@ -37,6 +37,7 @@ mod publish;
 mod put_object;
 mod readers;
 mod reap;
+mod room;
 mod running;
 mod symlink;
 mod telling;

@@ -94,7 +94,7 @@ impl Directory {
         let mut parents = Vec::new();
         for (fan_out, path, parent) in [((aa, None), branch, self.data.as_path()), ((aa, Some(bb)), leaf, branch)] {
             if !self.is_durable(fan_out) {
-                create_directory(path).map_err(|error| io_error("creating a fan-out directory", &error))?;
+                create_directory(path).map_err(|error| self.health.write_error("creating a fan-out directory", &error))?;
                 parents.push((fan_out, parent));
             }
         }
@@ -117,7 +117,7 @@ impl Directory {
     pub(super) fn remove(&self, blob: BlobId) -> Result<(), BlobError> {
         self.health.check()?;
         for path in [self.data_path(blob), self.staging_path(blob)] {
-            remove_file(&path).map_err(|error| io_error("deleting a blob file", &error))?;
+            remove_file(&path).map_err(|error| self.health.write_error("deleting a blob file", &error))?;
         }
         Ok(())
     }

@@ -27,12 +27,24 @@ impl Health {
 
     /// Judges a sync, or a step of publishing: a failure, lack of space included, ends writing.
     pub(super) fn judge(&self, step: &str, result: io::Result<()>) -> Result<(), BlobError> {
-        result.map_err(|error| {
-            if !self.read_only.swap(true, Ordering::AcqRel) {
-                tracing::error!(step, %error, "the blob store is read-only from now on: bytes may not have reached the disk");
-            }
-            BlobError::ReadOnly
-        })
+        result.map_err(|error| self.turn_read_only(step, &error))
+    }
+}
+
+impl Health {
+    /// What an error of a step that writes means. A file system that has turned read-only lost something before.
+    pub(super) fn write_error(&self, step: &str, error: &io::Error) -> BlobError {
+        if error.kind() == io::ErrorKind::ReadOnlyFilesystem {
+            return self.turn_read_only(step, error);
+        }
+        io_error(step, error)
+    }
+
+    fn turn_read_only(&self, step: &str, error: &io::Error) -> BlobError {
+        if !self.read_only.swap(true, Ordering::AcqRel) {
+            tracing::error!(step, %error, "the blob store is read-only from now on: bytes may not have reached the disk");
+        }
+        BlobError::ReadOnly
     }
 }
 
@@ -41,9 +53,9 @@ pub(super) fn io_error(step: &str, error: &io::Error) -> BlobError {
     if is_no_space(error) { BlobError::NoSpace } else { BlobError::Io(format!("{step}: {error}")) }
 }
 
-/// Whether an error says that the disk or a quota is full.
+/// Whether an error says that the disk or a quota is full, or that a file may not be so long.
 pub(super) fn is_no_space(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
 }
 
 #[cfg(test)]
@@ -63,9 +75,20 @@ mod tests {
     }
 
     #[test]
+    fn a_file_system_that_turned_read_only_ends_writing() {
+        let health = Health::default();
+        assert_eq!(health.write_error("write", &Errno::NOSPC.into()), BlobError::NoSpace);
+        assert!(matches!(health.write_error("write", &Errno::IO.into()), BlobError::Io(_)));
+        assert!(!health.is_read_only());
+        assert_eq!(health.write_error("write", &Errno::ROFS.into()), BlobError::ReadOnly);
+        assert!(health.is_read_only());
+    }
+
+    #[test]
     fn a_full_disk_is_told_apart_from_a_broken_one() {
         assert_eq!(io_error("write", &Errno::NOSPC.into()), BlobError::NoSpace);
         assert_eq!(io_error("write", &Errno::DQUOT.into()), BlobError::NoSpace);
+        assert_eq!(io_error("write", &Errno::FBIG.into()), BlobError::NoSpace);
         assert!(matches!(io_error("write", &Errno::IO.into()), BlobError::Io(_)));
     }
 }

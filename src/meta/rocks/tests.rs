@@ -23,6 +23,7 @@ async fn conforms_when_writes_are_not_synced_and_memory_is_scarce() {
     let directory = tempfile::tempdir().unwrap();
     let settings = RocksSettings {
         sync_writes: false,
+        drop_after_damage: false,
         block_cache_bytes: 1 << 16,
         write_buffer_bytes: 1 << 17,
         open_files_max: 20,
