@@ -16,8 +16,6 @@ use std::{
 const FLAGS: &[&str] = &[
     "--listen",
     "127.0.0.1:0",
-    "--metrics-listen",
-    "off",
     "--s3-part-size-min",
     "1",
     "--oss-part-size-min",
@@ -34,6 +32,8 @@ const FLAGS: &[&str] = &[
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: SocketAddr,
+    /// Where operators ask, if it was told to listen there.
+    pub(crate) operators: Option<SocketAddr>,
     /// From its start until it listened.
     pub(crate) start_up: Duration,
     log: PathBuf,
@@ -45,7 +45,11 @@ impl Server {
         let begin = Instant::now();
         let mut child = Self::spawn(data, log, more);
         let mut lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
-        let address = lines.by_ref().map_while(Result::ok).find_map(|line| line.strip_prefix("listening on http://")?.parse().ok());
+        let mut operators = None;
+        let address = lines.by_ref().map_while(Result::ok).find_map(|line| {
+            operators = line.strip_prefix("metrics on http://").and_then(|address| address.parse().ok()).or(operators);
+            line.strip_prefix("listening on http://")?.parse().ok()
+        });
         let Some(address) = address else {
             let _ = child.kill();
             let _ = child.wait();
@@ -53,7 +57,7 @@ impl Server {
         };
         // Whatever else it prints is read, so that it never waits for us.
         std::thread::spawn(move || lines.for_each(drop));
-        Ok(Self { child, address, start_up: begin.elapsed(), log: log.to_owned() })
+        Ok(Self { child, address, operators, start_up: begin.elapsed(), log: log.to_owned() })
     }
 
     /// Starts one that is interrupted and killed before long, maybe before it listens.
@@ -73,11 +77,19 @@ impl Server {
             .arg("--data")
             .arg(data)
             .envs([("PARTWAY_ROOT_ACCESS_KEY", ACCESS_KEY), ("PARTWAY_ROOT_SECRET_KEY", SECRET_KEY)])
+            // The images are small.
+            .env("PARTWAY_DISK_RESERVE", "4MiB")
             // The start-up block is short: it waits in the pipe for whoever reads it.
             .stdout(Stdio::piped())
             .stderr(File::create(log).expect("a log can be made"))
             .spawn()
             .expect("the binary starts")
+    }
+
+    /// Its process.
+    #[allow(dead_code, reason = "not every test that starts one needs it")]
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Ends it without a word.

@@ -255,7 +255,9 @@ mod tests {
         let bounds = bounds(&bytes);
         assert_eq!(bounds.len(), SIZES.len() + 1);
         assert_eq!(first_loss(index).unwrap(), None, "nothing is wrong with it yet");
-        for at in [bounds[0] + 20, bounds[1] + 3, bounds[1] + 4, bounds[1] + 3_000, bounds[2] + 40_000, bounds[3], bounds[4] + 9, bounds[5] - 1] {
+        for at in
+            [bounds[0] + 20, bounds[1] + 3, bounds[1] + 4, bounds[1] + 3_000, bounds[2] + 40_000, bounds[3], bounds[4] + 9, bounds[5] - 1]
+        {
             let mut rotten = bytes.clone();
             rotten[at] ^= 0x10;
             fs::write(&log, rotten).unwrap();
