@@ -151,18 +151,14 @@ impl Space {
             return true;
         }
         let admit = |admitted: u64| admitted.checked_add(size_bytes).filter(|&sum| room > 0 && sum <= room);
-        let admitted = volume.admitted.fetch_update(Ordering::AcqRel, Ordering::Acquire, admit).is_ok();
-        if !admitted {
-            telemetry::counter(Metric::RefusedForSpace, &[]).increment(1);
-        }
-        admitted
+        counted(volume.admitted.fetch_update(Ordering::AcqRel, Ordering::Acquire, admit).is_ok())
     }
 
     /// Whether there is room for so many bytes now; does not count them.
     #[must_use]
     pub fn has_room(&self, store: Store, size_bytes: u64) -> bool {
         let room = self.state.volume(store).room.load(Ordering::Acquire);
-        room == u64::MAX || (room > 0 && size_bytes <= room)
+        room == u64::MAX || counted(room > 0 && size_bytes <= room)
     }
 
     /// Whether new bytes are refused because a disk is full.
@@ -170,6 +166,14 @@ impl Space {
     pub fn is_full(&self) -> bool {
         self.state.volumes.iter().any(|volume| volume.room.load(Ordering::Acquire) == 0)
     }
+}
+
+/// Counts it when there is none.
+fn counted(is_room: bool) -> bool {
+    if !is_room {
+        telemetry::counter(Metric::RefusedForSpace, &[]).increment(1);
+    }
+    is_room
 }
 
 impl State {

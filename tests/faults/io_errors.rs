@@ -57,7 +57,7 @@ fn a_failed_sync(failing: Failing) {
         let target = format!("partNumber=2&uploadId={upload}");
         for (method, key, query) in [("PUT", "unacknowledged", ""), ("PUT", "open", target.as_str())] {
             let answer = store.ask(dialect, method, key, query, bytes.clone());
-            assert_eq!(refusal(&answer), (503, "ServiceUnavailable".to_owned()), "{dialect:?} {method} {key}");
+            assert_eq!(refusal(&answer), (503, "ServiceUnavailable".to_owned()), "{dialect:?} {method} {key}: {}", store.server.log());
             assert!(answer.header("retry-after").is_some());
         }
     }
