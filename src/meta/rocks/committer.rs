@@ -77,20 +77,24 @@ fn gather(first: Request, queue: &mut mpsc::Receiver<Request>) -> Vec<Request> {
 fn settle(store: &Store, read_only: &AtomicBool, is_full: &mut bool, requests: Vec<Request>) {
     let mut batch = Batch::new(store);
     let outcomes: Vec<_> = requests.into_iter().map(|request| (request.answer, batch.accept(&request.checks, request.writes))).collect();
-    let written = batch.write();
-    match &written {
-        Ok(()) => *is_full = false,
+    let written = match batch.write() {
+        Ok(()) => {
+            *is_full = false;
+            Ok(())
+        }
         Err(KvError::NoSpace) => {
             if !std::mem::replace(is_full, true) {
                 tracing::warn!("the disk is too full for the index: commits are refused until there is room");
             }
+            Err(KvError::NoSpace)
         }
         Err(error @ (KvError::Conflict(_) | KvError::ReadOnly | KvError::Engine(_) | KvError::Corrupt(_))) => {
             // Before anybody is told, so that nobody who was told finds the index still taking commits.
             read_only.store(true, Ordering::Release);
             tracing::error!(%error, "a write to the index failed; the index is read-only until the next start");
+            Err(KvError::ReadOnly)
         }
-    }
+    };
     for (caller, outcome) in outcomes {
         answer(caller, written.clone().and(outcome));
     }
