@@ -33,6 +33,7 @@ pub(crate) struct Server {
     child: Child,
     pub(crate) address: SocketAddr,
     /// Where operators ask, if it was told to listen there.
+    #[allow(dead_code, reason = "not every test that starts one asks")]
     pub(crate) operators: Option<SocketAddr>,
     /// From its start until it listened.
     pub(crate) start_up: Duration,
