@@ -126,8 +126,11 @@ impl Space {
             paths.push(blobs);
         }
         let volumes = paths.into_iter().map(Volume::new).collect();
-        let reserve = Mutex::new(Reserve::find(index.join(RESERVE_FILE), reserve_bytes));
-        let state = Arc::new(State { volumes, reserve, reserve_bytes });
+        let reserve = Reserve::find(index.join(RESERVE_FILE), reserve_bytes);
+        if let Err(error) = reserve.trim() {
+            tracing::warn!(%error, "the index's reserve is larger than it is to be");
+        }
+        let state = Arc::new(State { volumes, reserve: Mutex::new(reserve), reserve_bytes });
         state.look();
         let (running, stopped) = mpsc::channel();
         let watched = Arc::clone(&state);

@@ -54,18 +54,23 @@ impl Reserve {
         Ok(())
     }
 
-    /// Takes the room, as much as it is to have and no more, or none.
+    /// Frees what an earlier run, which was to have more, has left above the size.
+    ///
+    /// # Errors
+    /// The file cannot be cut.
+    pub(super) fn trim(&self) -> io::Result<()> {
+        if fs::metadata(&self.path).is_ok_and(|file| file.len() > self.size_bytes) {
+            File::options().write(true).open(&self.path)?.set_len(self.size_bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the room, which is more than none, or none of it.
     ///
     /// # Errors
     /// It cannot be had.
     pub(super) fn fill(&mut self) -> io::Result<()> {
         let file = File::options().create(true).truncate(false).write(true).open(&self.path)?;
-        if file.metadata()?.len() > self.size_bytes {
-            file.set_len(self.size_bytes)?;
-        }
-        if self.size_bytes == 0 {
-            return Ok(());
-        }
         match fallocate(&file, FallocateFlags::empty(), 0, self.size_bytes) {
             Ok(()) => {
                 self.held_bytes = self.size_bytes;
@@ -101,7 +106,7 @@ mod tests {
         assert_eq!(Reserve::find(path.clone(), 3 << 20).held_bytes(), 0);
 
         Reserve::find(path.clone(), 2 << 20).fill().unwrap();
-        Reserve::find(path.clone(), 1 << 20).fill().unwrap();
+        Reserve::find(path.clone(), 1 << 20).trim().unwrap();
         assert_eq!(fs::metadata(&path).unwrap().len(), 1 << 20, "a smaller setting makes it smaller");
     }
 }

@@ -60,6 +60,9 @@ fn what_is_kept_for_the_reserve_is_no_room() {
     assert!(room > 0 && room < free_before, "{room} of {free_before}");
     drop(space);
 
+    drop(Space::open(directory.path(), directory.path(), MIB / 2));
+    assert_eq!(fs::metadata(directory.path().join(RESERVE_FILE)).unwrap().len(), MIB / 2, "a smaller setting frees the rest");
+
     // A reserve that the disk has no room for is kept from others all the same.
     let space = Space::open(directory.path(), directory.path(), u64::MAX / 4);
     assert!(space.is_full() && !space.admit(Store::Index, 0));

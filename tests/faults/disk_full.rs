@@ -53,7 +53,8 @@ fn a_full_disk(layout: Layout) {
         disks.index.fill_up("others", 6 << 20);
         store.wait_until("the index's disk is full", |store| store.metric("partway_disk_full") > 0.0);
     } else {
-        // By clients, some with parts, until there is no more.
+        // By clients, once others have left no more than it takes to see that.
+        disks.blobs().fill_up("most", 36 << 20);
         for number in 0..100 {
             let (key, bytes) = (format!("fill-{number:02}"), noise(100 + number, 8 * MIB));
             let answer = store.put(&key, &bytes);

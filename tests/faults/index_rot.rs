@@ -76,6 +76,29 @@ fn rot_in_the_files_of_the_index_is_named_and_never_served() {
     }
 }
 
+#[test]
+fn an_index_whose_list_of_files_rotted_is_not_opened() {
+    let place = place();
+    let (data, log) = (place.path().join("data"), place.path().join("log"));
+    let objects = objects(5);
+    let mut store = Store::create(&data, &log, &[]);
+    fill(&mut store, &objects);
+    store.server.stop();
+    let listed = fs::read_dir(data.join("index")).expect("there is an index").map(|entry| entry.expect("it can be listed").path());
+    let manifest = listed.filter(|path| path.display().to_string().contains("MANIFEST-")).max().expect("there is a list of files");
+    let sound = fs::read(&manifest).expect("it can be read");
+    let mut rotten = sound.clone();
+    rotten[sound.len() / 2] ^= 0x40;
+    fs::write(&manifest, rotten).expect("it can be written");
+    let refused = Store::try_start(&data, &log, &[]).err().expect("the list of files is wrong");
+    assert!(refused.contains("cannot open the index"), "{refused}");
+    assert!(!verify(&data).0);
+    fs::write(&manifest, sound).expect("it can be written");
+    let mut store = Store::start(&data, &log, &[]);
+    store.assert_holds(&objects);
+    store.server.stop();
+}
+
 /// Rot in the log would take all later commits along without a word, so it is no start at all.
 #[test]
 fn a_log_that_has_lost_acknowledged_commits_is_refused_until_somebody_accepts_that() {
