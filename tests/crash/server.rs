@@ -13,20 +13,8 @@ use std::{
 
 /// Small bodies go into the index, but not all; parts may be small; bytes are let go of soon, so that the reaper works
 /// while the power goes; and nothing is forgotten within a run.
-const FLAGS: &[&str] = &[
-    "--listen",
-    "127.0.0.1:0",
-    "--s3-part-size-min",
-    "1",
-    "--oss-part-size-min",
-    "1",
-    "--inline-size-max",
-    "4KiB",
-    "--reap-grace",
-    "1s",
-    "--log-level",
-    "warn",
-];
+const FLAGS: &[&str] =
+    &["--listen", "127.0.0.1:0", "--s3-part-size-min", "1", "--oss-part-size-min", "1", "--reap-grace", "1s", "--log-level", "warn"];
 
 /// A running server, killed when dropped.
 pub(crate) struct Server {
@@ -78,8 +66,8 @@ impl Server {
             .arg("--data")
             .arg(data)
             .envs([("PARTWAY_ROOT_ACCESS_KEY", ACCESS_KEY), ("PARTWAY_ROOT_SECRET_KEY", SECRET_KEY)])
-            // The images are small.
-            .env("PARTWAY_DISK_RESERVE", "4MiB")
+            // The images are small. Flags of a test win over these.
+            .envs([("PARTWAY_DISK_RESERVE", "4MiB"), ("PARTWAY_INLINE_SIZE_MAX", "4KiB")])
             // The start-up block is short: it waits in the pipe for whoever reads it.
             .stdout(Stdio::piped())
             .stderr(File::create(log).expect("a log can be made"))
