@@ -250,7 +250,7 @@ impl Storm {
     fn bear(&self, failure: &Failure) {
         match failure {
             Failure::SlowDown => {}
-            Failure::Internal | Failure::Unavailable if self.faults.is_some() => {}
+            Failure::Internal | Failure::Unavailable | Failure::NoSpace if self.faults.is_some() => {}
             other => panic!("{other:?}"),
         }
     }
