@@ -16,5 +16,6 @@ pub mod meta;
 pub mod model;
 pub mod ops;
 pub mod server;
+pub mod space;
 pub mod telemetry;
 pub mod testkit;

@@ -116,8 +116,20 @@ pub enum Metric {
     Durability,
     /// Blob files opened to be read.
     BlobReads,
-    /// Blob files whose bytes were not those that were written.
+    /// Blob files whose bytes were not those that were written, or that were gone.
     CorruptBlobs,
+    /// Reads of blob files that the disk failed.
+    BlobReadErrors,
+    /// Reads of the index that met bytes which were not those that were written.
+    CorruptIndexReads,
+    /// What new bytes may take, by store. Bytes.
+    DiskRoom,
+    /// Whether new bytes are refused because the disk is full, by store.
+    DiskFull,
+    /// What the index's reserve holds. Bytes.
+    DiskReserve,
+    /// Requests for room that there was not.
+    RefusedForSpace,
     /// Objects that lifecycle rules deleted.
     LifecycleDeletedObjects,
     /// Uploads that lifecycle rules aborted.
@@ -150,7 +162,7 @@ enum Kind {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 31] = [
         Self::Requests,
         Self::RequestDuration,
         Self::RequestsInFlight,
@@ -165,6 +177,12 @@ impl Metric {
         Self::Durability,
         Self::BlobReads,
         Self::CorruptBlobs,
+        Self::BlobReadErrors,
+        Self::CorruptIndexReads,
+        Self::DiskRoom,
+        Self::DiskFull,
+        Self::DiskReserve,
+        Self::RefusedForSpace,
         Self::LifecycleDeletedObjects,
         Self::LifecycleAbortedUploads,
         Self::ExpiredUploads,
@@ -216,8 +234,22 @@ impl Metric {
             Self::CorruptBlobs => (
                 "partway_corrupt_blobs_total",
                 Kind::Counter,
-                "Reads that were broken off because the bytes on disk were not those written.",
+                "Reads that were broken off because the bytes on disk were not those written, or were gone.",
             ),
+            Self::BlobReadErrors => {
+                ("partway_blob_read_errors_total", Kind::Counter, "Reads of blob files that were broken off because the disk failed.")
+            }
+            Self::CorruptIndexReads => (
+                "partway_corrupt_index_reads_total",
+                Kind::Counter,
+                "Reads of the index that failed because the bytes on disk were not those written.",
+            ),
+            Self::DiskRoom => ("partway_disk_room_bytes", Kind::Gauge, "What new bytes may take before they are refused, by store."),
+            Self::DiskFull => ("partway_disk_full", Kind::Gauge, "1 when new bytes are refused because the disk is full, by store."),
+            Self::DiskReserve => {
+                ("partway_disk_reserve_bytes", Kind::Gauge, "What is set aside so that a full disk leaves the index room.")
+            }
+            Self::RefusedForSpace => ("partway_refused_for_space_total", Kind::Counter, "Times that there was no room for new bytes."),
             Self::LifecycleDeletedObjects => {
                 ("partway_lifecycle_deleted_objects_total", Kind::Counter, "Objects that buckets' lifecycle rules deleted.")
             }
@@ -268,6 +300,11 @@ pub fn report_durability(level: &str) {
 /// A gauge without labels.
 pub(crate) fn gauge(metric: Metric) -> Gauge {
     metrics::gauge!(metric.name())
+}
+
+/// The gauge of a store.
+pub(crate) fn store_gauge(metric: Metric, store: &'static str) -> Gauge {
+    metrics::gauge!(metric.name(), "store" => store)
 }
 
 /// The counter of these labels.

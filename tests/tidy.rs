@@ -10,15 +10,16 @@ use source::Source;
 use std::path::Path;
 
 /// What each module may name besides itself; `a::b` allows only `b` of `a`.
-const DIRECTIONS: [(&str, &[&str]); 15] = [
+const DIRECTIONS: [(&str, &[&str]); 16] = [
     ("model", &[]),
     ("digest", &["model"]),
     ("auth", &["model", "digest"]),
     ("dialect", &["model", "digest", "auth"]),
     ("blob", &["model", "digest", "telemetry"]),
-    ("meta", &["model", "digest", "blob::BlobId"]),
+    ("meta", &["model", "digest", "blob::BlobId", "telemetry"]),
     // A policy document is checked before it is stored; who may do what is decided above.
-    ("ops", &["model", "digest", "meta", "blob", "auth::policy"]),
+    ("ops", &["model", "digest", "meta", "blob", "space", "auth::policy"]),
+    ("space", &["telemetry"]),
     // Callbacks go out through their own client; whom a request has to wait for is the server's business.
     ("events", &["model", "digest", "meta", "telemetry"]),
     // Settings are read into the structs of the parts they are for; nothing else of the parts is used.
@@ -32,8 +33,23 @@ const DIRECTIONS: [(&str, &[&str]); 15] = [
     ("", EVERYTHING),
 ];
 
-const EVERYTHING: &[&str] =
-    &["model", "digest", "auth", "dialect", "blob", "meta", "ops", "events", "config", "datadir", "telemetry", "server", "cli", "testkit"];
+const EVERYTHING: &[&str] = &[
+    "model",
+    "digest",
+    "auth",
+    "dialect",
+    "blob",
+    "meta",
+    "ops",
+    "events",
+    "config",
+    "datadir",
+    "telemetry",
+    "space",
+    "server",
+    "cli",
+    "testkit",
+];
 
 /// Names that a module must not know. A single name stands for its family, too: `http` includes `http_body`.
 const FORBIDDEN: [(&str, &[&str]); 3] = [

@@ -267,6 +267,7 @@ fn summary(key: KeyRecord) -> KeySummary {
 fn words(failure: Failure) -> String {
     match failure {
         Failure::Unavailable => "the disk takes no more writes; the log says why".to_owned(),
+        Failure::NoSpace => "the disk is full".to_owned(),
         Failure::SlowDown => "too much is going on; try again".to_owned(),
         Failure::NoSuchBucket(bucket) => format!("there is no bucket {bucket}"),
         Failure::Internal => "the index or the blob store failed; the log says why".to_owned(),
@@ -278,6 +279,7 @@ fn index_words(error: KvError) -> String {
     match error {
         KvError::Conflict(_) => "too much is going on; try again".to_owned(),
         KvError::ReadOnly => words(Failure::Unavailable),
+        KvError::NoSpace => words(Failure::NoSpace),
         KvError::Engine(_) | KvError::Corrupt(_) => {
             tracing::error!(%error, "index");
             words(Failure::Internal)

@@ -101,6 +101,7 @@ async fn serve(
     let failed = |what: &str, error: std::io::Error| CliError::failed(format!("{what}: {error}"));
     let (root_key, origin) = root_key(settings, data)?;
     let signals = Signals::listen().map_err(|error| failed("cannot listen for signals", error))?;
+    survive_file_size_limit().map_err(|error| failed("cannot listen for signals", error))?;
     let control = ControlSocket::bind(data.path()).map_err(|error| failed("cannot listen on the control socket", error))?;
     let address = listener.local_addr().map_err(|error| failed("the listening socket", error))?;
     let metrics_address =
@@ -150,6 +151,13 @@ async fn serve(
         tracing::warn!("work was still going on after the last request; the next start repeats it");
     }
     served.map_err(|error| failed("the server stopped", error))
+}
+
+/// A write beyond the limit of file sizes fails from here on (`EFBIG`), and does not end the process as it would unheard.
+fn survive_file_size_limit() -> std::io::Result<()> {
+    let mut exceeded = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?;
+    tokio::spawn(async move { while exceeded.recv().await.is_some() {} });
+    Ok(())
 }
 
 /// The signer of callbacks; its key is made at the first start, which takes a moment.

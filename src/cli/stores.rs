@@ -8,6 +8,7 @@ use crate::{
     meta::{Kv, RocksKv},
     model::Timestamp,
     ops::{Environment, Gateway},
+    space::Space,
 };
 use std::{
     sync::Arc,
@@ -24,12 +25,14 @@ pub(super) struct Stores {
 /// A gateway over the stores of a data directory, with what an earlier run left half-done settled. Blocks
 /// while the index reads its log, so it is called before anything else runs.
 pub(super) async fn open(settings: &Settings, data: &DataDir) -> Result<Stores, CliError> {
+    Space::prepare(&data.index(), settings.disk_reserve_bytes);
     let index = RocksKv::open(&data.index(), settings.rocks.clone())
         .map_err(|error| CliError::failed(format!("cannot open the index in {}: {error}", data.index().display())))?;
     let blobs = LocalBlobs::open(&data.blobs(), settings.blobs.clone())
         .map_err(|error| CliError::failed(format!("cannot open the blobs in {}: {error}", data.blobs().display())))?;
     let index: Arc<dyn Kv> = Arc::new(index);
-    let gateway = Gateway::new(Arc::clone(&index), Arc::new(blobs), settings.gateway.clone(), environment());
+    let space = Space::open(&data.index(), &data.blobs(), settings.disk_reserve_bytes);
+    let gateway = Gateway::with_space(Arc::clone(&index), Arc::new(blobs), settings.gateway.clone(), environment(), space);
     let recovered = gateway.recover().await;
     recovered.map_err(|failure| CliError::failed(format!("cannot settle what an earlier run left half-done: {failure:?}")))?;
     Ok(Stores { gateway, index })

@@ -120,6 +120,18 @@ pub const TABLE: &[Setting] = &[
         meaning: "Smallest part, except the last, that an upload can be completed with through the OSS dialect.",
     },
     Setting {
+        name: "disk-reserve",
+        kind: Kind::Size { min: 0, max: 1 << 40 },
+        default: Some("128MiB"),
+        meaning: "Set aside on the index's disk, so that deletes go on when it is full. New bytes are refused when a quarter of it is all else that is free on the disk of index or blobs. 0 sets nothing aside and refuses nothing early.",
+    },
+    Setting {
+        name: "damaged-log",
+        kind: Kind::Choice(&["refuse", "drop"]),
+        default: Some("refuse"),
+        meaning: "What to do at the start when the index's log is damaged before commits that were acknowledged: `refuse` to start, or `drop` what comes after the damage.",
+    },
+    Setting {
         name: "inline-size-max",
         kind: Kind::Size { min: 0, max: 1 << 20 },
         default: Some("64KiB"),

@@ -74,6 +74,8 @@ pub struct Settings {
     pub events: events::Settings,
     /// How the index is set up.
     pub rocks: RocksSettings,
+    /// What is set aside on the index's disk. Bytes.
+    pub disk_reserve_bytes: u64,
     /// How the blob directory is used.
     pub blobs: LocalSettings,
     /// The region reported to clients.
@@ -155,7 +157,11 @@ impl Settings {
             },
             gateway,
             events,
-            rocks: rocks(durability, read.size("index-block-cache")),
+            rocks: RocksSettings {
+                drop_after_damage: read.text("damaged-log") == "drop",
+                ..rocks(durability, read.size("index-block-cache"))
+            },
+            disk_reserve_bytes: read.size("disk-reserve"),
             blobs: blobs(durability),
             region: read.text("region"),
             domains: read.list("domain"),

@@ -247,7 +247,7 @@ fn won(committed: Result<(), KvError>) -> Result<bool, KvError> {
     match committed {
         Ok(()) => Ok(true),
         Err(KvError::Conflict(_)) => Ok(false),
-        Err(error @ (KvError::ReadOnly | KvError::Engine(_) | KvError::Corrupt(_))) => Err(error),
+        Err(error @ (KvError::ReadOnly | KvError::NoSpace | KvError::Engine(_) | KvError::Corrupt(_))) => Err(error),
     }
 }
 

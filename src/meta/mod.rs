@@ -127,9 +127,12 @@ pub enum KvError {
     /// A check failed; nothing was written.
     #[error("check {0} of the commit does not hold")]
     Conflict(usize),
-    /// An earlier sync failed; only reads are served.
+    /// A write failed, this one or an earlier one, and may or may not be found applied; only reads are served.
     #[error("the index is read-only since a write failed to reach the disk")]
     ReadOnly,
+    /// The disk is full. The commit may or may not be found applied; later ones may succeed.
+    #[error("no space left for the index")]
+    NoSpace,
     /// The engine failed; for the log.
     #[error("the index engine failed: {0}")]
     Engine(String),

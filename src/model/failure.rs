@@ -226,6 +226,8 @@ pub enum Failure {
 
     /// Too much at once; come back later.
     SlowDown,
+    /// There is no room for new bytes until others are deleted.
+    NoSpace,
     /// The server is shutting down, or its disk no longer accepts writes.
     Unavailable,
     /// A fault of ours. The detail is in the log, not here.

@@ -23,6 +23,7 @@ use crate::{
         record::{BlobRecord, Extent, ObjectRecord, Place, Record},
     },
     model::*,
+    space::Store,
 };
 use bytes::Bytes;
 use std::{collections::BTreeMap, sync::Arc};
@@ -119,6 +120,7 @@ impl Gateway {
                 CopiedBytes::Shared(extents)
             }
             None => {
+                self.admit(Store::Blobs, range.size())?;
                 let mut staging = self.blobs.stage(self.new_blob_id(), Some(range.size())).await.map_err(blob_failure)?;
                 pump(&mut reader, &slot, digest.as_mut(), Some(&mut *staging)).await?;
                 CopiedBytes::Rewritten(Received::Staged(staging))

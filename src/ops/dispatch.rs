@@ -14,6 +14,7 @@ impl Gateway {
     /// Every reason it did not succeed.
     pub async fn execute(self: &Arc<Self>, request: Request, body: Option<Box<dyn Body>>) -> Result<Reply, Failure> {
         let Request { caller, limits, operation, name: _, origin: _, admitted } = &request;
+        self.check_room(operation)?;
         let body = || body.ok_or(Failure::IncompleteBody);
         let charge = || Charge::of(caller.charged_key());
         let outcome: Outcome = match operation {

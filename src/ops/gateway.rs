@@ -13,6 +13,7 @@ use crate::{
         record::{BucketId, BucketRecord, Record},
     },
     model::{Bucket, Failure, Timestamp},
+    space::Space,
 };
 use bytes::Bytes;
 use std::sync::{
@@ -33,6 +34,7 @@ pub struct Gateway {
     pub(super) running: Running,
     /// Whether everything stands in the counters.
     pub(super) all_is_counted: AtomicBool,
+    pub(super) space: Space,
     environment: Environment,
     /// Orders revisions and to-do lines of this process; never goes back.
     sequence: AtomicU64,
@@ -47,9 +49,21 @@ pub(super) struct LoadedBucket {
 }
 
 impl Gateway {
-    /// A gateway over these stores.
+    /// A gateway over these stores, which never lack room.
     #[must_use]
     pub fn new(kv: Arc<dyn Kv>, blobs: Arc<dyn BlobStore>, settings: GatewaySettings, environment: Environment) -> Arc<Self> {
+        Self::with_space(kv, blobs, settings, environment, Space::unbounded())
+    }
+
+    /// A gateway over these stores, which have that much room.
+    #[must_use]
+    pub fn with_space(
+        kv: Arc<dyn Kv>,
+        blobs: Arc<dyn BlobStore>,
+        settings: GatewaySettings,
+        environment: Environment,
+        space: Space,
+    ) -> Arc<Self> {
         let bodies = BodySlots::new(settings.body_memory_bytes, settings.inline_size_bytes_max);
         let (readers, running) = (Arc::default(), Running::new());
         Arc::new(Self {
@@ -60,6 +74,7 @@ impl Gateway {
             bodies,
             running,
             all_is_counted: AtomicBool::new(false),
+            space,
             environment,
             sequence: AtomicU64::new(0),
             latest_ms: AtomicI64::new(0),
@@ -70,6 +85,12 @@ impl Gateway {
     #[must_use]
     pub fn is_read_only(&self) -> bool {
         self.kv.is_read_only() || self.blobs.is_read_only()
+    }
+
+    /// Whether new bytes are refused because a disk is full.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.space.is_full()
     }
 
     pub(super) async fn load_bucket(&self, bucket: &Bucket) -> Result<LoadedBucket, Failure> {
@@ -178,6 +199,7 @@ pub(super) fn index_failure(error: KvError) -> Failure {
     match error {
         KvError::Conflict(_) => Failure::SlowDown,
         KvError::ReadOnly => Failure::Unavailable,
+        KvError::NoSpace => Failure::NoSpace,
         KvError::Engine(_) | KvError::Corrupt(_) => {
             tracing::error!(%error, "index");
             Failure::Internal
@@ -188,7 +210,8 @@ pub(super) fn index_failure(error: KvError) -> Failure {
 /// The caller's view of a blob store error.
 pub(super) fn blob_failure(error: BlobError) -> Failure {
     match error {
-        BlobError::ReadOnly | BlobError::NoSpace => Failure::Unavailable,
+        BlobError::ReadOnly => Failure::Unavailable,
+        BlobError::NoSpace => Failure::NoSpace,
         BlobError::Missing(_) | BlobError::Corrupt(..) | BlobError::Io(_) => {
             tracing::error!(%error, "blob store");
             Failure::Internal

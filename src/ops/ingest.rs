@@ -10,6 +10,7 @@ use crate::{
     blob::Staging,
     digest::{BodyDigest, BodyDigests},
     model::{BodyClaims, Checksum, ChecksumAlgorithm, Failure},
+    space::Store,
 };
 use bytes::{Bytes, BytesMut};
 use std::sync::{
@@ -96,7 +97,7 @@ impl Gateway {
     ///
     /// # Errors
     /// The body's own, `TooLarge`, `IncompleteBody`, `Md5Mismatch`, `Crc64Mismatch`, `Sha256Mismatch`,
-    /// `ChecksumMismatch`, `SlowDown`, and what the blob store says.
+    /// `ChecksumMismatch`, `SlowDown`, `NoSpace`, and what the blob store says.
     pub(super) async fn ingest(
         &self,
         claims: &BodyClaims,
@@ -107,6 +108,7 @@ impl Gateway {
         if let Some(size) = claims.size.filter(|&size| size > size_max) {
             return Err(Failure::TooLarge { size, size_max });
         }
+        self.check_room_for_body(claims.size)?;
         let slot = self.bodies.take()?;
         let mut intake = Intake { body: &mut *body, claimed: claims.size, size_max, size: 0 };
         let mut digest = BodyDigest::new(claims.checksum_algorithm().or(algorithm), claims.sha256.is_some());
@@ -126,14 +128,20 @@ impl Gateway {
             Some(_) | None => {
                 let head = intake.batch(inline_max.saturating_add(1)).await?;
                 if intake.size <= inline_max {
+                    self.admit(Store::Index, intake.size)?;
                     add(digest, &head).await?;
                     return Ok(if intake.size == 0 { Received::Nothing } else { Received::Small(joined(head)) });
                 }
                 head
             }
         };
+        // A size that was announced is let in as a whole, and the store sets the room aside. Else it is let in as it comes.
+        self.admit(Store::Blobs, intake.claimed.unwrap_or(0))?;
         let mut staging = self.blobs.stage(self.new_blob_id(), intake.claimed).await.map_err(blob_failure)?;
         while !batch.is_empty() {
+            if intake.claimed.is_none() {
+                self.admit(Store::Blobs, batch.iter().map(|bytes| bytes.len() as u64).sum())?;
+            }
             let write = async { staging.append(batch.clone()).await.map_err(blob_failure) };
             let (next, (), ()) = tokio::try_join!(intake.batch(slot.batch_size()), add(digest, &batch), write)?;
             batch = next;

@@ -40,6 +40,7 @@ mod put_object;
 mod quotas;
 mod readers;
 mod reap;
+mod room;
 mod running;
 mod stale;
 mod symlink;

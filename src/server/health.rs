@@ -8,14 +8,25 @@ use futures_util::FutureExt as _;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use std::{future::ready, sync::Arc};
 
-/// Why requests would be refused now, in words; `None` when they are served.
-pub(super) type NotReady = Arc<dyn Fn() -> Option<&'static str> + Send + Sync>;
+/// Whether requests are served now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Readiness {
+    /// All of them.
+    Ready,
+    /// All but those that bring new bytes, in words. Deletes have to come through, or it stays like that.
+    Partly(&'static str),
+    /// Not, in words.
+    NotReady(&'static str),
+}
+
+/// Asks whether requests are served now.
+pub(super) type AskReadiness = Arc<dyn Fn() -> Readiness + Send + Sync>;
 
 /// Answers what operators and their tools ask.
-pub(super) fn handler(not_ready: NotReady) -> Handler {
+pub(super) fn handler(readiness: AskReadiness) -> Handler {
     Arc::new(move |request, _peer| {
         let reply = if *request.method() == Method::GET || *request.method() == Method::HEAD {
-            answer(request.uri().path(), &not_ready)
+            answer(request.uri().path(), &readiness)
         } else {
             text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n")
         };
@@ -23,16 +34,17 @@ pub(super) fn handler(not_ready: NotReady) -> Handler {
     })
 }
 
-fn answer(path: &str, not_ready: &NotReady) -> Response<ReplyBody> {
+fn answer(path: &str, readiness: &AskReadiness) -> Response<ReplyBody> {
     match path {
         "/healthz" => text(StatusCode::OK, "ok\n"),
-        "/readyz" => match not_ready() {
-            None => text(StatusCode::OK, "ready\n"),
-            Some(reason) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
+        "/readyz" => match readiness() {
+            Readiness::Ready => text(StatusCode::OK, "ready\n"),
+            Readiness::Partly(but) => text(StatusCode::OK, format!("ready, but {but}\n")),
+            Readiness::NotReady(reason) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
         },
         "/metrics" => {
             // Asked now, so that it is never older than the scrape.
-            let _ = not_ready();
+            let _ = readiness();
             let mut reply = text(StatusCode::OK, telemetry::render_metrics());
             reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"));
             reply

@@ -125,8 +125,8 @@ struct Operators(Vec<JoinHandle<()>>);
 impl Operators {
     fn start(server: &Arc<Server>, listener: Option<TcpListener>, timeouts: Timeouts, tls: Option<Arc<Certificates>>) -> Self {
         let state = Arc::clone(server);
-        let not_ready: health::NotReady = Arc::new(move || state.not_ready());
-        let refreshed = Arc::clone(&not_ready);
+        let readiness: health::AskReadiness = Arc::new(move || state.readiness());
+        let refreshed = Arc::clone(&readiness);
         let mut tasks = vec![tokio::spawn(async move {
             let mut ticks = tokio::time::interval(METRICS_INTERVAL);
             loop {
@@ -137,7 +137,7 @@ impl Operators {
         })];
         tasks.extend(tls.map(|certificates| tokio::spawn(certificates.watch())));
         if let Some(listener) = listener {
-            let connections = Connections::new(health::handler(not_ready), timeouts, OPERATOR_CONNECTIONS_MAX, None);
+            let connections = Connections::new(health::handler(readiness), timeouts, OPERATOR_CONNECTIONS_MAX, None);
             tasks.push(tokio::spawn(async move {
                 if let Err(error) = connections.accept(listener).await {
                     tracing::error!(%error, "the metrics listener has failed");

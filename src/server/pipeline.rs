@@ -8,6 +8,7 @@ use super::{
     connection::Handler,
     counted::{Counted, none_left},
     document::Documents,
+    health::Readiness,
     ids,
     reply::ReplyBody,
     sts::{Sts, is_sts},
@@ -146,15 +147,16 @@ impl Server {
         none_left(&self.in_flight).await;
     }
 
-    /// Why requests would be refused now, in words; `None` when they are served. Refreshes the gauges that say so.
-    pub(super) fn not_ready(&self) -> Option<&'static str> {
+    /// Whether requests are served now. Refreshes the gauges that say so.
+    pub(super) fn readiness(&self) -> Readiness {
         let (draining, read_only) = (self.draining.load(Ordering::Acquire), self.gateway.is_read_only());
         telemetry::gauge(Metric::Draining).set(f64::from(u8::from(draining)));
         telemetry::gauge(Metric::ReadOnly).set(f64::from(u8::from(read_only)));
         match (draining, read_only) {
-            (true, _) => Some("draining: the server is shutting down"),
-            (false, true) => Some("read-only: a write failed to reach the disk"),
-            (false, false) => None,
+            (true, _) => Readiness::NotReady("draining: the server is shutting down"),
+            (false, true) => Readiness::NotReady("read-only: a write failed to reach the disk"),
+            (false, false) if self.gateway.is_full() => Readiness::Partly("the disk is full: new bytes are refused"),
+            (false, false) => Readiness::Ready,
         }
     }
 

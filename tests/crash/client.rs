@@ -102,7 +102,8 @@ impl Client {
         Ok(response)
     }
 
-    fn bytes(&self, request: &Request<'_>) -> Vec<u8> {
+    /// What is sent for a request.
+    pub(crate) fn bytes(&self, request: &Request<'_>) -> Vec<u8> {
         let Request { dialect, method, key, query, headers, body } = request;
         let slash = if key.is_empty() { "" } else { "/" };
         let question = if query.is_empty() { "" } else { "?" };

@@ -199,13 +199,13 @@ impl Drop for Disk {
 }
 
 /// Mounts a file. The loop device clears itself when it is unmounted.
-fn mount(image: &Path, path: &Path) {
+pub(crate) fn mount(image: &Path, path: &Path) {
     run("mount", &["-o", "loop", image.to_str().expect("the path is text"), path.to_str().expect("the path is text")])
         .expect("an image is mounted");
 }
 
 /// Unmounts. Whoever looks at new devices, such as udev, may keep one open for a moment, and with it what its image is on.
-fn unmount(path: &Path) {
+pub(crate) fn unmount(path: &Path) {
     let path = path.to_str().expect("the path is text");
     for _ in 0..UNMOUNT_TRIES_MAX {
         if run("umount", &[path]).is_ok() {

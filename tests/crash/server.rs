@@ -13,27 +13,16 @@ use std::{
 
 /// Small bodies go into the index, but not all; parts may be small; bytes are let go of soon, so that the reaper works
 /// while the power goes; and nothing is forgotten within a run.
-const FLAGS: &[&str] = &[
-    "--listen",
-    "127.0.0.1:0",
-    "--metrics-listen",
-    "off",
-    "--s3-part-size-min",
-    "1",
-    "--oss-part-size-min",
-    "1",
-    "--inline-size-max",
-    "4KiB",
-    "--reap-grace",
-    "1s",
-    "--log-level",
-    "warn",
-];
+const FLAGS: &[&str] =
+    &["--listen", "127.0.0.1:0", "--s3-part-size-min", "1", "--oss-part-size-min", "1", "--reap-grace", "1s", "--log-level", "warn"];
 
 /// A running server, killed when dropped.
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: SocketAddr,
+    /// Where operators ask, if it was told to listen there.
+    #[allow(dead_code, reason = "not every test that starts one asks")]
+    pub(crate) operators: Option<SocketAddr>,
     /// From its start until it listened.
     pub(crate) start_up: Duration,
     log: PathBuf,
@@ -45,7 +34,11 @@ impl Server {
         let begin = Instant::now();
         let mut child = Self::spawn(data, log, more);
         let mut lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
-        let address = lines.by_ref().map_while(Result::ok).find_map(|line| line.strip_prefix("listening on http://")?.parse().ok());
+        let mut operators = None;
+        let address = lines.by_ref().map_while(Result::ok).find_map(|line| {
+            operators = line.strip_prefix("metrics on http://").and_then(|address| address.parse().ok()).or(operators);
+            line.strip_prefix("listening on http://")?.parse().ok()
+        });
         let Some(address) = address else {
             let _ = child.kill();
             let _ = child.wait();
@@ -53,7 +46,7 @@ impl Server {
         };
         // Whatever else it prints is read, so that it never waits for us.
         std::thread::spawn(move || lines.for_each(drop));
-        Ok(Self { child, address, start_up: begin.elapsed(), log: log.to_owned() })
+        Ok(Self { child, address, operators, start_up: begin.elapsed(), log: log.to_owned() })
     }
 
     /// Starts one that is interrupted and killed before long, maybe before it listens.
@@ -73,11 +66,19 @@ impl Server {
             .arg("--data")
             .arg(data)
             .envs([("PARTWAY_ROOT_ACCESS_KEY", ACCESS_KEY), ("PARTWAY_ROOT_SECRET_KEY", SECRET_KEY)])
+            // The images are small. Flags of a test win over these.
+            .envs([("PARTWAY_DISK_RESERVE", "4MiB"), ("PARTWAY_INLINE_SIZE_MAX", "4KiB")])
             // The start-up block is short: it waits in the pipe for whoever reads it.
             .stdout(Stdio::piped())
             .stderr(File::create(log).expect("a log can be made"))
             .spawn()
             .expect("the binary starts")
+    }
+
+    /// Its process.
+    #[allow(dead_code, reason = "not every test that starts one needs it")]
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Ends it without a word.

@@ -274,7 +274,7 @@ impl Storm {
                 self.history.refused_for_quota();
                 self.make_room().await;
             }
-            Failure::Internal | Failure::Unavailable if self.faults.is_some() => {}
+            Failure::Internal | Failure::Unavailable | Failure::NoSpace if self.faults.is_some() => {}
             other => panic!("{other:?}"),
         }
     }

@@ -104,7 +104,7 @@ impl Directory {
         let mut parents = Vec::new();
         for (fan_out, path, parent) in [((aa, None), branch, self.data.as_path()), ((aa, Some(bb)), leaf, branch)] {
             if !self.is_durable(fan_out) {
-                create_directory(path).map_err(|error| io_error("creating a fan-out directory", &error))?;
+                create_directory(path).map_err(|error| self.health.write_error("creating a fan-out directory", &error))?;
                 parents.push((fan_out, parent));
             }
         }
@@ -126,7 +126,7 @@ impl Directory {
     /// Removes both names of blobs, the published ones first and durably: while the staging name stands, a restart finds
     /// the rest, and when this returns, no power cut brings anything back.
     pub(super) fn remove(&self, blobs: &[BlobId]) -> Result<(), BlobError> {
-        let failed = |error: io::Error| io_error("deleting a blob file", &error);
+        let failed = |error: io::Error| self.health.write_error("deleting a blob file", &error);
         self.health.check()?;
         let mut leaves = BTreeSet::new();
         for &blob in blobs {

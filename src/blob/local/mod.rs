@@ -110,8 +110,8 @@ impl BlobStore for LocalBlobs {
                 Ok((reader, first))
             })
             .await
-            .inspect_err(count_corruption)?;
-        Ok(reader.stream(first).inspect_err(count_corruption).boxed())
+            .inspect_err(count_failure)?;
+        Ok(reader.stream(first).inspect_err(count_failure).boxed())
     }
 
     async fn verify(&self, blob: BlobId) -> Result<u64, BlobError> {
@@ -169,9 +169,10 @@ impl BlobStore for LocalBlobs {
     }
 }
 
-/// Rot that a reader met is counted; telling anybody is up to whoever handles the error.
-fn count_corruption(error: &BlobError) {
-    if matches!(error, BlobError::Corrupt(..)) {
-        telemetry::counter(Metric::CorruptBlobs, &[]).increment(1);
+/// What a reader met is counted; telling anybody is up to whoever handles the error.
+fn count_failure(error: &BlobError) {
+    match error {
+        BlobError::Corrupt(..) | BlobError::Missing(_) => telemetry::counter(Metric::CorruptBlobs, &[]).increment(1),
+        BlobError::Io(_) | BlobError::NoSpace | BlobError::ReadOnly => telemetry::counter(Metric::BlobReadErrors, &[]).increment(1),
     }
 }

@@ -5,7 +5,6 @@
 use super::{
     directory::{Directory, remove_file},
     format::{Footer, TableBuilder, crc32c, file_size},
-    health::io_error,
 };
 use crate::blob::{
     BlobError, BlobId, Sealed, Staging,
@@ -138,7 +137,7 @@ impl Writer {
             .write(true)
             .create_new(true)
             .open(&path)
-            .map_err(|error| io_error(&format!("creating the staging file of blob {blob}"), &error))?;
+            .map_err(|error| directory.health.write_error(&format!("creating the staging file of blob {blob}"), &error))?;
         let staged = StagedFile { file: Some(file), names: vec![path] };
         let mut reserved = 0;
         if let Some(size) = size {
@@ -150,7 +149,8 @@ impl Writer {
 
     fn append(&mut self, pieces: &[Bytes]) -> Result<(), BlobError> {
         self.directory.health.check()?;
-        let written = write_all_at(self.staged.file(), pieces, self.size).map_err(|error| io_error("writing a blob", &error))?;
+        let written = write_all_at(self.staged.file(), pieces, self.size)
+            .map_err(|error| self.directory.health.write_error("writing a blob", &error))?;
         for piece in pieces {
             self.table.update(piece);
         }
@@ -160,7 +160,8 @@ impl Writer {
 
     fn seal(mut self) -> Result<Published, BlobError> {
         self.directory.health.check()?;
-        let failed = |error: io::Error| io_error("finishing a blob file", &error);
+        let directory = Arc::clone(&self.directory);
+        let failed = |error: io::Error| directory.health.write_error("finishing a blob file", &error);
         let mut tail = self.table.finish();
         let footer = Footer { blob: self.blob, size: self.size, table_crc: crc32c(&tail) };
         tail.extend_from_slice(&footer.encode());
@@ -186,7 +187,7 @@ fn reserve(directory: &Directory, file: &File, length: u64) -> Result<(), BlobEr
         return match fallocate(file, FallocateFlags::KEEP_SIZE, 0, length) {
             Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
             Err(Errno::INTR) => continue,
-            Err(error) => Err(io_error("reserving room for a blob", &error.into())),
+            Err(error) => Err(directory.health.write_error("reserving room for a blob", &error.into())),
         };
     }
 }

@@ -168,6 +168,13 @@ pub(super) fn answer(failure: &Failure) -> Answer<'_> {
         // An upload that S3 began with a checksum takes only parts that come with it.
         Failure::ChecksumAlgorithmMismatch { expected, .. } => checksum(*expected).into(),
 
+        // OSS itself never is full.
+        Failure::NoSpace => ErrorReply::new(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "InsufficientStorage",
+            "The storage space is insufficient. Please delete objects that are no longer needed and try again.",
+        )
+        .into(),
         Failure::Unavailable => {
             unavailable("The service is unable to handle the request right now. Please try again.", RETRY_AFTER_UNAVAILABLE).into()
         }
@@ -319,6 +326,7 @@ mod tests {
             (Failure::NoSuchConfiguration(bucket(), AbsentConfiguration::Encryption), 404, "NoSuchServerSideEncryptionRule", ""),
             (Failure::NoSuchConfiguration(bucket(), AbsentConfiguration::Accelerate), 404, "NoSuchTransferAccelerationConfiguration", ""),
             (Failure::SlowDown, 503, "ServiceUnavailable", ""),
+            (Failure::NoSpace, 507, "InsufficientStorage", ""),
             (Failure::Internal, 500, "InternalError", ""),
         ] {
             let response = encoded(failure.clone(), "PUT /bkt/k");

@@ -172,6 +172,12 @@ pub(super) fn reply(failure: &Failure, range_requested: &str) -> ErrorReply {
 
         Failure::SlowDown => ErrorReply::new(StatusCode::SERVICE_UNAVAILABLE, "SlowDown", "Please reduce your request rate.")
             .with_header(header::RETRY_AFTER, RETRY_AFTER_SLOW_DOWN),
+        // S3 itself never is full. The status is the one that stores like it answer with, and that no SDK tries again at once.
+        Failure::NoSpace => ErrorReply::new(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "InsufficientStorage",
+            "There is not enough space left to store this. Delete what is no longer needed, then try again.",
+        ),
         Failure::Unavailable => ErrorReply::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "ServiceUnavailable",

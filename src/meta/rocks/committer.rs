@@ -4,7 +4,8 @@
 //! - Each commit sees the database and every commit accepted before it, so commits are serialisable
 //!   without a lock. What a commit adds to a counter is worked out here, so those who count the same thing share a batch.
 //! - Nobody is answered, not even about a conflict, before the batch that the answer rests on is durable.
-//! - A write that fails is never tried again: from then on every commit is refused.
+//! - A write that fails is never tried again: from then on every commit is refused. One that fails because the disk is full
+//!   is refused alone: the engine takes writes again once there is room.
 
 use super::store::{Reach, ReadError, Store};
 use crate::meta::{Check, KvError, Write, counter};
@@ -47,6 +48,7 @@ impl Request {
 
 /// Works until every sender of the queue is gone and the queue is empty.
 pub(super) fn run(store: &Store, read_only: &AtomicBool, mut queue: mpsc::Receiver<Request>) {
+    let mut is_full = false;
     while let Some(first) = queue.blocking_recv() {
         let requests = gather(first, &mut queue);
         if read_only.load(Ordering::Acquire) {
@@ -54,7 +56,7 @@ pub(super) fn run(store: &Store, read_only: &AtomicBool, mut queue: mpsc::Receiv
                 answer(request.answer, Err(KvError::ReadOnly));
             }
         } else {
-            settle(store, read_only, requests);
+            settle(store, read_only, &mut is_full, requests);
         }
     }
 }
@@ -74,15 +76,27 @@ fn gather(first: Request, queue: &mut mpsc::Receiver<Request>) -> Vec<Request> {
 }
 
 /// Checks, writes and answers a batch.
-fn settle(store: &Store, read_only: &AtomicBool, requests: Vec<Request>) {
+fn settle(store: &Store, read_only: &AtomicBool, is_full: &mut bool, requests: Vec<Request>) {
     let mut batch = Batch::new(store);
     let outcomes: Vec<_> = requests.into_iter().map(|request| (request.answer, batch.accept(&request.checks, request.writes))).collect();
-    let written = batch.write();
-    if let Err(error) = &written {
-        // Before anybody is told, so that nobody who was told finds the index still taking commits.
-        read_only.store(true, Ordering::Release);
-        tracing::error!(%error, "a write to the index failed; the index is read-only until the next start");
-    }
+    let written = match batch.write() {
+        Ok(()) => {
+            *is_full = false;
+            Ok(())
+        }
+        Err(KvError::NoSpace) => {
+            if !std::mem::replace(is_full, true) {
+                tracing::warn!("the disk is too full for the index: commits are refused until there is room");
+            }
+            Err(KvError::NoSpace)
+        }
+        Err(error @ (KvError::Conflict(_) | KvError::ReadOnly | KvError::Engine(_) | KvError::Corrupt(_))) => {
+            // Before anybody is told, so that nobody who was told finds the index still taking commits.
+            read_only.store(true, Ordering::Release);
+            tracing::error!(%error, "a write to the index failed; the index is read-only until the next start");
+            Err(KvError::ReadOnly)
+        }
+    };
     for (caller, outcome) in outcomes {
         answer(caller, written.clone().and(outcome));
     }

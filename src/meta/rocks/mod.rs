@@ -3,9 +3,11 @@
 //! - Commits go through one thread (`committer`), which makes them serialisable and lets those that
 //!   arrive together share one sync.
 //! - Reads are served at once when memory has what they need, else on a thread that may block.
-//! - After a write that failed only reads are served.
+//! - After a write that failed only reads are served, unless it failed for want of room.
+//! - A log that has lost commits which were acknowledged is not opened (`damage`).
 
 mod committer;
+mod damage;
 mod settings;
 mod store;
 
@@ -43,7 +45,7 @@ impl RocksKv {
     /// take seconds and blocks.
     ///
     /// # Errors
-    /// [`KvError::Engine`] when another one has it open, when it is damaged or cannot be read or written.
+    /// [`KvError::Engine`] when another one has it open, when it is damaged, has lost acknowledged commits or cannot be read or written.
     pub fn open(path: &Path, settings: RocksSettings) -> Result<Self, KvError> {
         Self::start(Store::open(path, &settings)?)
     }

@@ -1,6 +1,6 @@
 //! How RocksDB is set up: durable, with bounded memory, files and log.
 
-use rocksdb::{BlockBasedOptions, Cache, DBCompressionType, LogLevel, Options};
+use rocksdb::{BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, LogLevel, Options};
 
 /// How RocksDB is set up. The defaults suit a gateway with a few hundred MiB to spare.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -8,6 +8,8 @@ pub struct RocksSettings {
     /// Whether a commit returns only after its log is synced. Without it a power cut may take the last
     /// commits along, in order; a crash of the process alone takes none.
     pub sync_writes: bool,
+    /// Whether to open a log that is damaged before commits that were synced, without them and all that came after.
+    pub drop_after_damage: bool,
     /// Memory for blocks, indexes, filters and inline data read from disk. Bytes.
     pub block_cache_bytes: usize,
     /// Memory for rows not yet in sorted files, all tables together. Bytes.
@@ -25,6 +27,7 @@ impl Default for RocksSettings {
     fn default() -> Self {
         Self {
             sync_writes: true,
+            drop_after_damage: false,
             block_cache_bytes: 128 << 20,
             write_buffer_bytes: 64 << 20,
             open_files_max: 512,
@@ -49,7 +52,7 @@ pub(super) struct Setup {
 }
 
 impl RocksSettings {
-    pub(super) fn setup(&self) -> Setup {
+    pub(super) fn setup(&self, recovery: DBRecoveryMode) -> Setup {
         let cache = Cache::new_lru_cache(self.block_cache_bytes);
         let mut inline_data = self.family(&cache);
         inline_data.set_enable_blob_files(true);
@@ -58,7 +61,9 @@ impl RocksSettings {
         inline_data.set_enable_blob_gc(true);
         inline_data.set_blob_gc_force_threshold(0.5);
         inline_data.set_blob_cache(&cache);
-        Setup { database: self.database(), records: self.family(&cache), inline_data }
+        let mut database = self.database();
+        database.set_wal_recovery_mode(recovery);
+        Setup { database, records: self.family(&cache), inline_data }
     }
 
     fn database(&self) -> Options {

@@ -1,11 +1,14 @@
 //! The database: which table lives in which column family, reads with a stated reach, batched writes.
 
-use super::{RocksSettings, settings::Setup};
-use crate::meta::{KvError, keys};
+use super::{RocksSettings, damage, settings::Setup};
+use crate::{
+    meta::{KvError, keys},
+    telemetry::{self, Metric},
+};
 use bytes::Bytes;
 use rocksdb::{
-    ColumnFamily, ColumnFamilyDescriptor, DB, DBRawIteratorWithThreadMode, Error, ErrorKind, ReadOptions, ReadTier, WriteBatch,
-    WriteOptions,
+    ColumnFamily, ColumnFamilyDescriptor, DB, DBRawIteratorWithThreadMode, DBRecoveryMode, Error, ErrorKind, ReadOptions, ReadTier,
+    WriteBatch, WriteOptions,
 };
 use std::{fs, io, ops::Range, path::Path};
 
@@ -46,7 +49,19 @@ impl From<Error> for ReadError {
 }
 
 pub(super) fn engine_error(error: &Error) -> KvError {
+    if error.kind() == ErrorKind::Corruption {
+        telemetry::counter(Metric::CorruptIndexReads, &[]).increment(1);
+    }
     KvError::Engine(error.to_string())
+}
+
+/// What a write that failed means. A full disk is no reason to distrust what was written before: RocksDB takes writes again
+/// on its own when there is room. A sync that failed is one, also for lack of room.
+fn write_error(error: &Error) -> KvError {
+    let text = error.to_string();
+    let is_sync = ["While fdatasync", "While fsync", "While sync", "While fcntl"].iter().any(|step| text.contains(step));
+    let is_full = error.kind() == ErrorKind::IOError && text.starts_with("IO error: No space left on device");
+    if is_full && !is_sync { KvError::NoSpace } else { engine_error(error) }
 }
 
 pub(super) struct Store {
@@ -57,16 +72,32 @@ pub(super) struct Store {
 impl Store {
     pub(super) fn open(path: &Path, settings: &RocksSettings) -> Result<Self, KvError> {
         create_directory(path).map_err(|error| KvError::Engine(format!("cannot create {}: {error}", path.display())))?;
-        let Setup { database, records, inline_data } = settings.setup();
+        // Most ends were orderly, or cut nothing short. One that did leaves a log that is not whole, and which commits it has
+        // lost decides whether it may be used.
+        match Self::open_db(path, settings, DBRecoveryMode::AbsoluteConsistency) {
+            Err(error) if error.kind() == ErrorKind::Corruption => {
+                tracing::info!(%error, "the index's log is not whole");
+                if settings.sync_writes && !settings.drop_after_damage {
+                    damage::refuse_loss(path)?;
+                }
+                Self::open_db(path, settings, DBRecoveryMode::PointInTime)
+            }
+            opened => opened,
+        }
+        .map(|db| Self::of(db, settings))
+        .map_err(|error| engine_error(&error))
+    }
+
+    fn open_db(path: &Path, settings: &RocksSettings, recovery: DBRecoveryMode) -> Result<DB, Error> {
+        let Setup { database, records, inline_data } = settings.setup(recovery);
         let families = [ColumnFamilyDescriptor::new(RECORDS, records), ColumnFamilyDescriptor::new(INLINE_DATA, inline_data)];
-        let db = DB::open_cf_descriptors(&database, path, families).map_err(|error| engine_error(&error))?;
-        Ok(Self::of(db, settings))
+        DB::open_cf_descriptors(&database, path, families)
     }
 
     /// A store that opens but takes no writes, like a disk that has failed.
     #[cfg(test)]
     pub(super) fn open_unwritable(path: &Path, settings: &RocksSettings) -> Self {
-        let Setup { database, records, inline_data } = settings.setup();
+        let Setup { database, records, inline_data } = settings.setup(DBRecoveryMode::PointInTime);
         let families = [ColumnFamilyDescriptor::new(RECORDS, records), ColumnFamilyDescriptor::new(INLINE_DATA, inline_data)];
         Self::of(DB::open_cf_descriptors_read_only(&database, path, families, false).unwrap(), settings)
     }
@@ -115,7 +146,7 @@ impl Store {
 
     /// Applies all of a batch, synced as the settings say.
     pub(super) fn write(&self, batch: WriteBatch) -> Result<(), KvError> {
-        self.db.write_opt(batch, &self.write_options).map_err(|error| engine_error(&error))
+        self.db.write_opt(batch, &self.write_options).map_err(|error| write_error(&error))
     }
 
     /// Adds to a batch that a key gets a value, or none.

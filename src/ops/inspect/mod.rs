@@ -28,6 +28,9 @@ const RECOUNTS_MAX: usize = 3;
 /// How long what was under way at one count gets to settle before the next.
 const SETTLE_TIME: Duration = Duration::from_secs(1);
 
+/// Rows read at once where nothing but reading them matters.
+const ROWS_PER_SCAN: usize = 64;
+
 /// Problems told at most; a store with more of them needs no longer list.
 const PROBLEMS_MAX: usize = 10_000;
 
@@ -67,7 +70,35 @@ impl Gateway {
     /// # Errors
     /// When the stores cannot be read at all.
     pub async fn verify(&self) -> Result<VerifyReport, Failure> {
-        self.verify_settling(SETTLE_TIME).await
+        match self.verify_settling(SETTLE_TIME).await {
+            // Where the index cannot be read there is no telling what is in it, but for where that is.
+            Err(Failure::Internal) => match self.unreadable().await {
+                Some(problem) => Ok(VerifyReport { problems: vec![problem], ..VerifyReport::default() }),
+                None => Err(Failure::Internal),
+            },
+            done => done,
+        }
+    }
+
+    /// What the engine says of the first rows that it cannot read.
+    async fn unreadable(&self) -> Option<String> {
+        for table in 0..u8::MAX {
+            let mut range = keys::table(table);
+            let mut after = String::new();
+            loop {
+                match self.kv.scan(range.clone(), ROWS_PER_SCAN).await {
+                    Ok(rows) => match rows.last() {
+                        Some((last, _)) => {
+                            after = format!(" after {}", last.escape_ascii());
+                            range.start = keys::successor(last);
+                        }
+                        None => break,
+                    },
+                    Err(error) => return Some(format!("rows of table {}{after}: {error}", char::from(table).escape_default())),
+                }
+            }
+        }
+        None
     }
 
     async fn verify_settling(&self, settle_time: Duration) -> Result<VerifyReport, Failure> {

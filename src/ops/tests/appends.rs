@@ -243,7 +243,7 @@ async fn a_failed_append_leaves_nothing_behind() {
     let world = World::new().await;
     let before = grow(&world, "k", &[1_000]).await;
     world.blobs.fail(BlobStep::Seal, 1, crate::blob::BlobError::NoSpace);
-    assert_eq!(append(&world, "k", 1_000, &noise(2, 1_000)).await, Err(Failure::Unavailable));
+    assert_eq!(append(&world, "k", 1_000, &noise(2, 1_000)).await, Err(Failure::NoSpace));
     let claims = BodyClaims { crc64_ecma: Some(1), ..BodyClaims::default() };
     let wrong = append_as(&world, AppendObject { claims, ..append_of("k", 1_000) }, pieces(b"bytes")).await;
     assert!(matches!(wrong, Err(Failure::Crc64Mismatch { expected: 1, .. })));

@@ -108,7 +108,7 @@ async fn a_disk_that_fails_is_our_fault_and_leaves_nothing_behind() {
         world.blobs.fail(step, 1, BlobError::Io("broken".to_owned()));
         assert_eq!(world.put_as(put_of("k"), body()).await, Err(Failure::Internal), "{step:?}");
         world.blobs.fail(step, 1, BlobError::NoSpace);
-        assert_eq!(world.put_as(put_of("k"), body()).await, Err(Failure::Unavailable), "{step:?}");
+        assert_eq!(world.put_as(put_of("k"), body()).await, Err(Failure::NoSpace), "{step:?}");
     }
     world.audit().await;
     assert!(world.rows(b'O').await.is_empty());

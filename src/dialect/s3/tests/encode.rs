@@ -393,6 +393,7 @@ fn every_failure_has_its_status_and_code() {
         (Failure::CopySourceTooLarge { size_max: 5 << 30 }, 400, "InvalidRequest"),
         (Failure::QuotaExceeded(QuotaKind::KeyBytes), 403, "QuotaExceeded"),
         (Failure::SlowDown, 503, "SlowDown"),
+        (Failure::NoSpace, 507, "InsufficientStorage"),
         (Failure::Unavailable, 503, "ServiceUnavailable"),
         (Failure::Internal, 500, "InternalError"),
     ];
