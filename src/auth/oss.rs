@@ -73,6 +73,9 @@ fn from_header(parts: &Parts) -> Result<(String, Scheme), AuthError> {
 }
 
 fn from_query(parts: &Parts, query: &Query) -> Result<(String, Scheme), AuthError> {
+    query.refuse_repeated(&QUERY_V1)?;
+    query.refuse_repeated(&QUERY_LATER)?;
+    query.refuse_repeated(&["Expires", "x-oss-date", "x-oss-expires"])?;
     match query.first(VERSION) {
         Some(ossv4::ALGORITHM) => {
             let (access_key, claim) = OssV4Claim::from_query(parts, query)?;
