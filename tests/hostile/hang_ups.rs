@@ -18,7 +18,7 @@ use std::{
 /// How many points of a body a connection is cut at.
 const BODY_CUT_COUNT: usize = 40;
 /// Of an answer, likewise.
-const ANSWER_CUT_COUNT: usize = 24;
+const ANSWER_CUT_COUNT: usize = 16;
 
 /// How a client goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,12 +53,12 @@ pub(crate) fn application() -> (String, Arc<AtomicUsize>) {
     (url, count)
 }
 
-/// Where to cut: after every byte of the head, and at points of the body that do not align with anything.
-fn cuts(head_size: usize, size: usize) -> Vec<usize> {
+/// Where to cut: within the head after every byte or every few, and at points of the body that do not align with anything.
+fn cuts(head_size: usize, size: usize, head_step: usize) -> Vec<usize> {
     let body_size = size - head_size;
     let step = (body_size / BODY_CUT_COUNT).max(1) | 1;
     let in_body = (head_size..size).step_by(step).chain((0..8).map(|back| size.saturating_sub(back + 1)));
-    let mut cuts: Vec<usize> = (0..head_size).chain(in_body.filter(|&cut| cut > head_size)).collect();
+    let mut cuts: Vec<usize> = (0..head_size).step_by(head_step).chain(in_body.filter(|&cut| cut > head_size)).collect();
     cuts.sort_unstable();
     cuts.dedup();
     cuts
@@ -81,7 +81,9 @@ fn cutting_a_request_at_any_byte_leaves_nothing() {
     for victim in &victims {
         let bytes = victim.request.bytes(&site.host());
         let head_size = bytes.windows(4).position(|end| end == b"\r\n\r\n").expect("the head ends") + 4;
-        for (index, cut) in cuts(head_size, bytes.len()).into_iter().enumerate() {
+        // Heads are read by the same code whatever they ask for; one of each way in is cut everywhere.
+        let everywhere = ["PutObject, large", "PostObject", "OSS PutObject with a callback"].contains(&victim.name);
+        for (index, cut) in cuts(head_size, bytes.len(), if everywhere { 1 } else { 5 }).into_iter().enumerate() {
             let going = if index % 2 == 0 { Going::Closing } else { Going::Resetting };
             let mut socket = site.socket();
             socket.write_all(&bytes[..cut]).expect("the server takes what fits into its buffers");
@@ -98,13 +100,10 @@ fn cutting_a_request_at_any_byte_leaves_nothing() {
         assert_untouched(&site, victim, "in the end");
     }
     assert_eq!(calls.load(Ordering::SeqCst), 0, "an application was told of an upload that was none");
-    // The canary: the same requests are carried out when they are not cut off.
-    let sent_whole = victims.iter().filter(|victim| victim.untouched.is_some()).filter(|victim| {
-        let answer = site.ask(&victim.request);
-        answer.status < 300
-    });
-    // Abort comes after Complete, and finds the upload gone.
-    assert!(sent_whole.count() + 2 >= victims.iter().filter(|victim| victim.untouched.is_some()).count(), "the victims are no requests");
+    // The canary: the same requests are carried out when they are not cut off. Only those that come after their opposites are not:
+    // the abort after the completion, and the copy after the deletion.
+    let refused = victims.iter().filter(|victim| victim.untouched.is_some() && site.ask(&victim.request).status >= 300);
+    assert_eq!(refused.map(|victim| victim.name).collect::<Vec<_>>(), ["AbortMultipartUpload", "CopyObject"]);
     assert_eq!(calls.load(Ordering::SeqCst), 1);
 }
 
@@ -122,8 +121,8 @@ fn hanging_up_on_an_answer_leaves_whole_objects_or_none() {
             let mut socket = site.socket();
             socket.write_all(&bytes).expect("the server takes the request");
             // Nothing, the first bytes, and more and more of what there may be.
-            let mut wanted = vec![0; index * index * 200];
-            socket.set_read_timeout(Some(Duration::from_millis(100))).expect("an option can be set");
+            let mut wanted = vec![0; index * index * 450];
+            socket.set_read_timeout(Some(Duration::from_millis(20))).expect("an option can be set");
             let _ = socket.read_exact(&mut wanted);
             hang_up(socket, going);
         }

@@ -129,7 +129,8 @@ fn the_body_of_a_refused_request_is_never_the_next_request() {
             ("large", format!("Content-Length: {}", long.len()), long.clone()),
             ("large, waiting", format!("Content-Length: {}\r\nExpect: 100-continue", long.len()), long.clone()),
         ] {
-            let (answers, _) = site.answers(&[format!("{head}\r\n{fields}\r\n\r\n").as_bytes(), &body].concat());
+            let (answers, _) =
+                site.answers_within(Duration::from_millis(250), &[format!("{head}\r\n{fields}\r\n\r\n").as_bytes(), &body].concat());
             let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).filter(|status| *status != 100).collect();
             assert!(matches!(statuses[..], [400..=599]), "{name}, {framing}: {statuses:?}");
         }

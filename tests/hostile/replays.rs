@@ -97,9 +97,7 @@ fn a_signature_is_good_for_what_it_was_made_for() {
         }
         // A header that nobody signed and that would be acted on.
         let field = if dialect == "S3" { "x-amz-security-token: x" } else { "x-oss-security-token: x" };
-        for sent in [with_field(&head, field)] {
-            assert!(matches!(status(&site, &sent), 400 | 403), "{dialect}, {field}");
-        }
+        assert!(matches!(status(&site, &with_field(&head, field)), 400 | 403), "{dialect}, {field}");
         // Signed in two places, each for something else.
         let both = with_field(&url, head.lines().find(|line| line.to_lowercase().starts_with("authorization")).expect("it is signed"));
         assert!(matches!(status(&site, &both), 400 | 403), "{dialect}, two signatures");

@@ -29,6 +29,8 @@ pub(crate) struct Site {
     pub(crate) address: SocketAddr,
     metrics: SocketAddr,
     data: tempfile::TempDir,
+    /// What it logs: warnings and errors alone, so nothing but that it does not sync.
+    log: tempfile::NamedTempFile,
     is_encrypted: bool,
     bucket_count: AtomicU32,
     /// What it held when nobody had spoken to it.
@@ -49,6 +51,7 @@ impl Site {
     /// Starts one with little memory for bodies, so that a leak of it shows, and these further flags.
     pub(crate) fn start(flags: &[&str]) -> Self {
         let data = tempfile::tempdir().expect("a temporary directory");
+        let log = tempfile::NamedTempFile::new().expect("a temporary file");
         let mut command = Command::new(env!("CARGO_BIN_EXE_partway"));
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PARTWAY_")) {
             command.env_remove(name);
@@ -56,12 +59,12 @@ impl Site {
         let mut child = command
             .args(["serve", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", "--durability", "none", "--region", REGION])
             .args(["--body-memory", "8MiB", "--body-timeout", "3s", "--s3-part-size-min", "1", "--oss-part-size-min", "1"])
-            .args(["--log-level", "error", "--data"])
+            .args(["--log-level", "warn", "--data"])
             .arg(data.path().join("data"))
             .args(flags)
             .envs([("PARTWAY_ROOT_ACCESS_KEY", ACCESS_KEY), ("PARTWAY_ROOT_SECRET_KEY", SECRET_KEY)])
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
+            .stderr(log.reopen().expect("it is there"))
             .spawn()
             .expect("the binary starts");
         let mut lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines().map_while(Result::ok);
@@ -75,7 +78,7 @@ impl Site {
         thread::spawn(move || lines.for_each(drop));
         let fresh = Held { sockets: 0, blobs: 0, staged: 0 };
         let is_encrypted = flags.contains(&"--tls-key");
-        let mut site = Self { child, address, metrics, data, is_encrypted, bucket_count: AtomicU32::new(0), fresh };
+        let mut site = Self { child, address, metrics, data, log, is_encrypted, bucket_count: AtomicU32::new(0), fresh };
         site.fresh = site.held();
         site
     }
@@ -130,8 +133,13 @@ impl Site {
 
     /// All answers to these bytes, and whether the server then closed the connection.
     pub(crate) fn answers(&self, bytes: &[u8]) -> (Vec<RawResponse>, bool) {
+        self.answers_within(Duration::from_secs(5), bytes)
+    }
+
+    /// As [`Self::answers`], where a connection may well stay open and nobody wants to wait for its end.
+    pub(crate) fn answers_within(&self, patience: Duration, bytes: &[u8]) -> (Vec<RawResponse>, bool) {
         let mut client = self.connect();
-        client.set_read_timeout(Duration::from_millis(500)).expect("a time-out can be set");
+        client.set_read_timeout(patience).expect("a time-out can be set");
         let _ = client.send(bytes);
         let mut answers = Vec::new();
         loop {
@@ -198,7 +206,8 @@ impl Site {
     }
 
     /// Waits until the server holds nothing of what its clients did, and asserts that it then works: an upload that takes all
-    /// the memory there is for bodies goes in and comes out, others are answered, and no handler ever panicked.
+    /// the memory there is for bodies goes in and comes out, others are answered, no handler ever panicked, and nobody was called
+    /// to look at a log because of a client.
     pub(crate) fn assert_unharmed(&self, after: &str, resident_before_kib: u64) {
         let begun = Instant::now();
         loop {
@@ -225,6 +234,9 @@ impl Site {
         let read = self.ask(&get(&target));
         assert!(read.body == body, "after {after}: {} of {} bytes", read.body.len(), body.len());
         assert_eq!(self.metric("partway_panics_total"), 0.0, "after {after}");
+        let log = fs::read_to_string(self.log.path()).expect("the log is text");
+        let strays: Vec<&str> = log.lines().filter(|line| !line.contains("durability is none")).collect();
+        assert!(strays.is_empty(), "after {after}: {strays:?}");
         let resident = self.resident_kib();
         assert!(resident <= resident_before_kib + GROWTH_KIB_MAX, "after {after}: {resident} KiB, {resident_before_kib} KiB before");
     }
@@ -264,4 +276,30 @@ pub(crate) fn is_xml_1_0(document: &str) -> bool {
     document.chars().all(is_legal)
         && references.map(char::from_u32).all(|character| character.is_some_and(is_legal))
         && partway::dialect::xml::Element::parse(document.as_bytes()).is_ok()
+}
+
+#[test]
+fn what_a_client_holds_is_seen() {
+    let site = Site::start(&["--inline-size-max", "0B"]);
+    let bucket = site.bucket();
+    let bytes = put(&format!("/{bucket}/k"), vec![b'x'; 8 << 20]).bytes(&site.host());
+    let mut client = site.connect();
+    client.send(&bytes[..bytes.len() / 2]).unwrap();
+    let begun = Instant::now();
+    while site.held().staged == 0 || site.metric("partway_requests_in_flight") != 1.0 {
+        assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", site.held());
+    }
+    let held = site.held();
+    assert!(held.sockets > site.fresh.sockets && held.blobs > site.fresh.blobs, "{held:?} beside {:?}", site.fresh);
+    assert!(site.metric("partway_connections") > 1.0);
+    client.send(&bytes[bytes.len() / 2..]).unwrap();
+    assert_eq!(client.receive("PUT").unwrap().status, 200);
+}
+
+#[test]
+fn what_xml_1_0_has_not_is_seen() {
+    assert!(is_xml_1_0("<a>&#x9;&#xe9;\u{e9}</a>"));
+    for document in ["<a>&#x1;</a>", "<a>\u{1}</a>", "<a>\u{ffff}</a>", "<a>", "<a>&#xd800;</a>"] {
+        assert!(!is_xml_1_0(document), "{document:?}");
+    }
 }

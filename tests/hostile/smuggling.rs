@@ -5,6 +5,10 @@ use crate::{
     request::{get, put},
     site::Site,
 };
+use std::time::Duration;
+
+/// For connections that may stay open.
+const SHORT: Duration = Duration::from_millis(500);
 
 /// A signed PUT whose head ends with these fields. OSS takes bodies of unknown length, so that what is refused is the framing.
 fn carrier(site: &Site, bucket: &str, fields: &str) -> String {
@@ -123,7 +127,7 @@ fn chunks_that_are_none_end_the_connection() {
     let head = carrier(&site, &bucket, "Transfer-Encoding: chunked");
     let zeros = format!("{head}{}5\r\nhello\r\n0\r\n\r\n", "0".repeat(1 << 20));
     let next = get(&format!("/{bucket}/carrier")).bytes(&site.host());
-    let (answers, _) = site.answers(&[zeros.as_bytes(), &next].concat());
+    let (answers, _) = site.answers_within(SHORT, &[zeros.as_bytes(), &next].concat());
     let told: Vec<(u16, &[u8])> = answers.iter().map(|answer| (answer.status, &answer.body[..])).collect();
     assert!(matches!(told[..], [(400..=499, _)] | [(200, b""), (200, b"hello")]), "{told:?}");
     site.assert_unharmed("chunks that are none", before);
@@ -144,7 +148,8 @@ fn trailers_change_nothing() {
         "Content-Type: text/html",
     ];
     let chunks = format!("5\r\nhello\r\n0\r\n{}\r\n\r\n", forbidden.join("\r\n"));
-    let (answers, _) = site.answers(&[carrier(&site, &bucket, "Transfer-Encoding: chunked").as_bytes(), chunks.as_bytes()].concat());
+    let (answers, _) =
+        site.answers_within(SHORT, &[carrier(&site, &bucket, "Transfer-Encoding: chunked").as_bytes(), chunks.as_bytes()].concat());
     assert!(answers.len() <= 1, "{answers:?}");
     let read = site.ask(&get(&format!("/{bucket}/carrier")));
     if answers.first().is_some_and(|answer| answer.status == 200) {
@@ -180,12 +185,12 @@ fn the_host_that_is_signed_is_the_host_that_is_asked() {
         ("a forwarded host", request.replacen("host: mine.s3.test", "host: mine.s3.test\r\nX-Forwarded-Host: yours.s3.test", 1)),
     ] {
         assert_ne!(sent, request, "{name}");
-        let (answers, _) = site.answers(sent.as_bytes());
+        let (answers, _) = site.answers_within(SHORT, sent.as_bytes());
         let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
         let expected = if name == "a forwarded host" { 200 } else { 400 };
         assert!(matches!(statuses[..], [status] if status == expected || expected == 400 && status == 403), "{name}: {statuses:?}");
         assert_eq!(site.ask(&get("/yours/k")).status, 404, "{name}");
     }
-    assert_eq!(site.answers(request.as_bytes()).0[0].status, 200, "the canary");
+    assert_eq!(site.answers_within(SHORT, request.as_bytes()).0[0].status, 200, "the canary");
     assert_eq!(site.ask(&get("/mine/k")).status, 200);
 }
