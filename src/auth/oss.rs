@@ -189,6 +189,35 @@ mod tests {
     }
 
     #[test]
+    fn what_a_signature_consists_of_is_given_once() {
+        for (url, parameter) in [
+            (V4_URL, "x-oss-signature=00"),
+            (V4_URL, "x-oss-signature-version=OSS2"),
+            (V4_URL, "x-oss-credential=b"),
+            (V4_URL, "x-oss-date=20260115T083000Z"),
+            (V4_URL, "x-oss-expires=60"),
+            (V2_URL, "x-oss-access-key-id=b"),
+            (V2_URL, "x-oss-signature=t"),
+            (V1_URL, "Signature=t"),
+            (V1_URL, "Expires=2"),
+            (V1_URL, "OSSAccessKeyId=b"),
+        ] {
+            for query in [format!("{url}&{parameter}"), format!("{parameter}&{url}")] {
+                assert!(scheme_of(&format!("/b/k?{query}"), &[]).starts_with("QueryMalformed"), "{query}");
+            }
+        }
+        for component in ["Credential=b/20260115/r/oss/aliyun_v4_request", "Signature=01"] {
+            let authorization = format!("{V4},{component}");
+            let headers = [("authorization", authorization.as_str()), v4_headers()[1], v4_headers()[2]];
+            assert!(scheme_of("/b/k", &headers).starts_with("HeaderMalformed"), "{component}");
+        }
+        for component in ["AccessKeyId:b", "Signature:t"] {
+            let authorization = format!("OSS2 AccessKeyId:ak,Signature:s,{component}");
+            assert!(scheme_of("/b/k", &[("authorization", &authorization)]).starts_with("HeaderMalformed"), "{component}");
+        }
+    }
+
+    #[test]
     fn the_token_is_where_its_scheme_has_it() {
         let with = |mut headers: Vec<(&'static str, &'static str)>, token| {
             headers.push(token);

@@ -133,6 +133,28 @@ mod tests {
     }
 
     #[test]
+    fn what_a_signature_consists_of_is_given_once() {
+        for uri in [
+            "/?X-Amz-Signature=0&X-Amz-Signature=0",
+            "/?X-Amz-Signature=0&X-Amz%2DSignature=1",
+            "/?X-Amz-Credential=a&X-Amz-Signature=0&X-Amz-Credential=b",
+            "/?AWSAccessKeyId=a&Signature=b&Expires=1&Signature=c",
+            "/?AWSAccessKeyId=a&Signature=b&Expires=1&Expires=2",
+        ] {
+            let refusal = claim(&head(uri, &[]));
+            assert!(
+                matches!(&refusal, Err(AuthError::QueryMalformed(message)) if message.ends_with("must be given once.")),
+                "{uri}: {refusal:?}"
+            );
+        }
+        for component in ["Credential=ak/20260115/r/s3/aws4_request", "SignedHeaders=host", "Signature=00"] {
+            let authorization = format!("{V4}, {component}");
+            let refusal = claim(&head("/", &[("authorization", &authorization), ("x-amz-date", "20260115T083000Z")]));
+            assert!(matches!(&refusal, Err(AuthError::HeaderMalformed(message)) if message.contains("twice")), "{component}: {refusal:?}");
+        }
+    }
+
+    #[test]
     fn broken_authorization_headers_are_refused_for_what_they_are() {
         let dated = |authorization| head("/", &[("authorization", authorization), ("x-amz-date", "20260115T083000Z")]);
         for authorization in ["", "AWS", "AWS4-HMAC-SHA256", "Bearer x", "OSS a:b", "AWS4-ECDSA-P256-SHA256 Credential=a"] {
