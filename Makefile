@@ -1,6 +1,6 @@
 # One screen: run it, build it, test it, check it. One profile, so that RocksDB is compiled once.
 
-.PHONY: run build test test-rust test-clients test-crash test-races bench lint clean prerequisites
+.PHONY: run build test test-rust test-clients test-crash test-races bench lint advisories clean prerequisites
 .DEFAULT_GOAL := build
 
 # Serves on 127.0.0.1:9000 with data in ./partway-data. More flags: make run ARGS="--listen 0.0.0.0:9000"
@@ -50,7 +50,11 @@ lint: prerequisites
 	cargo fmt --check
 	cargo clippy --release --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps
-	cargo test --release --locked --test tidy --test dependencies
+	cargo test --release --locked --test tidy --test dependencies --test limits
+
+# Fails for a known vulnerability in what is depended on, and where that cannot be told: without a tool, or without network.
+advisories:
+	.ci/advisories
 
 # The data directory stays.
 clean:

@@ -34,8 +34,8 @@ pub enum TelemetryError {
     AlreadySet(&'static str),
 }
 
-/// What is never logged below warnings: HTTP/2 frame by frame, whatever they carry.
-const QUIET: &str = "h2=warn";
+/// What is logged of errors alone: HTTP/2 frame by frame, whatever they carry, and its warnings, which any client can cause at will.
+const QUIET: &str = "h2=error";
 
 /// Sends log lines to the standard error stream. `level` is a level (`info`) or a list such as `info,partway::request=warn`.
 ///

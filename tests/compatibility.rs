@@ -300,13 +300,13 @@ fn value(text: &str) -> Option<u64> {
     }
 }
 
-/// The first value that a file's lines give a name: a constant's, a field's, or a document's size.
+/// The first value that a file's lines give a name: a constant's or a field's.
 fn value_in_code(file: &str, name: &str) -> Option<u64> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(file);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     text.lines().filter(|line| line.contains(name)).find_map(|line| {
         let after = |separator: &str| line.split_once(separator).map(|(_, rest)| rest.trim_matches([' ', ';', ',', '}']));
-        [after(" = "), after("size_max: "), after(&format!("{name}: "))].into_iter().flatten().find_map(value)
+        [after(" = "), after(&format!("{name}: "))].into_iter().flatten().find_map(value)
     })
 }
 
@@ -359,7 +359,7 @@ fn the_helpers_of_these_tests_notice_differences() {
     assert_eq!(value("(20 + 20 + 64) << 10"), Some(106_496));
     assert_eq!(value("15 * 60 * 1000"), Some(900_000));
     assert_eq!(value("5 << x"), None);
-    assert_eq!(value_in_code("dialect/s3/route.rs", "B::PutPolicy"), Some(20_480));
+    assert_eq!(value_in_code("dialect/s3/route.rs", "POLICY_SIZE_MAX"), Some(20_480));
     assert_eq!(value_of_setting("s3-part-size-min"), Some(5 << 20));
     assert_eq!(value_of_setting("no-such-setting"), None);
     let row = Row { name: "", method: "PUT", target: "/bucket/key?partNumber=1&uploadId=ID", answer: "works" };

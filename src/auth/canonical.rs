@@ -4,6 +4,7 @@
 //! for the Authorization Header"). So two spellings of a request that decode alike share a signature, and must mean the
 //! same to whoever acts on them: in queries `+` is a space, in paths it is a plus.
 
+use super::AuthError;
 use http::HeaderMap;
 use sha2::{Digest as _, Sha256};
 
@@ -64,6 +65,19 @@ impl Query {
     /// Whether a parameter of this name was sent.
     pub(super) fn contains(&self, name: &str) -> bool {
         self.0.iter().any(|(candidate, _)| candidate == name.as_bytes())
+    }
+
+    /// Refuses a query in which one of these parameters stands more than once: whoever else looks at the URL may take another one for it
+    /// than we do, and a signature does not cover itself.
+    ///
+    /// # Errors
+    /// `QueryMalformed`, which names it.
+    pub(super) fn refuse_repeated(&self, names: &[&str]) -> Result<(), AuthError> {
+        let count = |name: &str| self.0.iter().filter(|(candidate, _)| candidate == name.as_bytes()).count();
+        match names.iter().find(|name| count(name) > 1) {
+            Some(name) => Err(AuthError::QueryMalformed(format!("{name} must be given once."))),
+            None => Ok(()),
+        }
     }
 
     /// Every parameter, in the order sent.

@@ -73,6 +73,9 @@ fn from_header(parts: &Parts) -> Result<(String, Scheme), AuthError> {
 }
 
 fn from_query(parts: &Parts, query: &Query) -> Result<(String, Scheme), AuthError> {
+    query.refuse_repeated(&QUERY_V1)?;
+    query.refuse_repeated(&QUERY_LATER)?;
+    query.refuse_repeated(&["Expires", "x-oss-date", "x-oss-expires"])?;
     match query.first(VERSION) {
         Some(ossv4::ALGORITHM) => {
             let (access_key, claim) = OssV4Claim::from_query(parts, query)?;
@@ -183,6 +186,35 @@ mod tests {
             }
         }
         assert_eq!(scheme_of("/", &[("authorization", "OSS a:b"), ("authorization", "OSS a:b")]), "MultipleMechanisms");
+    }
+
+    #[test]
+    fn what_a_signature_consists_of_is_given_once() {
+        for (url, parameter) in [
+            (V4_URL, "x-oss-signature=00"),
+            (V4_URL, "x-oss-signature-version=OSS2"),
+            (V4_URL, "x-oss-credential=b"),
+            (V4_URL, "x-oss-date=20260115T083000Z"),
+            (V4_URL, "x-oss-expires=60"),
+            (V2_URL, "x-oss-access-key-id=b"),
+            (V2_URL, "x-oss-signature=t"),
+            (V1_URL, "Signature=t"),
+            (V1_URL, "Expires=2"),
+            (V1_URL, "OSSAccessKeyId=b"),
+        ] {
+            for query in [format!("{url}&{parameter}"), format!("{parameter}&{url}")] {
+                assert!(scheme_of(&format!("/b/k?{query}"), &[]).starts_with("QueryMalformed"), "{query}");
+            }
+        }
+        for component in ["Credential=b/20260115/r/oss/aliyun_v4_request", "Signature=01"] {
+            let authorization = format!("{V4},{component}");
+            let headers = [("authorization", authorization.as_str()), v4_headers()[1], v4_headers()[2]];
+            assert!(scheme_of("/b/k", &headers).starts_with("HeaderMalformed"), "{component}");
+        }
+        for component in ["AccessKeyId:b", "Signature:t"] {
+            let authorization = format!("OSS2 AccessKeyId:ak,Signature:s,{component}");
+            assert!(scheme_of("/b/k", &[("authorization", &authorization)]).starts_with("HeaderMalformed"), "{component}");
+        }
     }
 
     #[test]

@@ -31,9 +31,9 @@ impl OssV2Claim {
         let (mut access_key, mut signature, mut additional) = (None, None, "");
         for component in components.split(',').map(str::trim).filter(|component| !component.is_empty()) {
             match component.split_once(':') {
-                Some(("AccessKeyId", value)) => access_key = Some(value),
-                Some(("Signature", value)) => signature = Some(value),
-                Some(("AdditionalHeaders", value)) => additional = value,
+                Some(("AccessKeyId", value)) if access_key.is_none() => access_key = Some(value),
+                Some(("Signature", value)) if signature.is_none() => signature = Some(value),
+                Some(("AdditionalHeaders", value)) if additional.is_empty() => additional = value,
                 Some(_) | None => return Err(malformed()),
             }
         }

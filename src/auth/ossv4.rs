@@ -106,9 +106,9 @@ impl OssV4Claim {
         let (mut credential, mut additional, mut signature) = (None, "", None);
         for component in components.split(',').map(str::trim).filter(|component| !component.is_empty()) {
             match component.split_once('=') {
-                Some(("Credential", value)) => credential = Some(value),
-                Some(("AdditionalHeaders", value)) => additional = value,
-                Some(("Signature", value)) => signature = Some(value),
+                Some(("Credential", value)) if credential.is_none() => credential = Some(value),
+                Some(("AdditionalHeaders", value)) if additional.is_empty() => additional = value,
+                Some(("Signature", value)) if signature.is_none() => signature = Some(value),
                 Some(_) | None => return Err(malformed()),
             }
         }

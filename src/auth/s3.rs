@@ -13,6 +13,8 @@ use http::{header, request::Parts};
 
 /// Parameters that only a URL signed with SigV4 has.
 const QUERY_V4: [&str; 3] = ["X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature"];
+/// Parameters of URLs signed with SigV2.
+const QUERY_V2: [&str; 3] = ["AWSAccessKeyId", "Signature", "Expires"];
 
 /// Whether a request carries an S3 signature, of any version, in a header or in the query. Says nothing about whether it
 /// is well-formed. `Signature` alone is no sign of S3: OSS has a parameter of that name, too.
@@ -37,9 +39,11 @@ pub fn claim(parts: &Parts) -> Result<Claim, AuthError> {
         return Err(AuthError::MultipleMechanisms);
     }
     let (access_key, scheme) = if in_query_v4 {
+        query.refuse_repeated(&QUERY_V4)?;
         let (access_key, claim) = V4Claim::from_query(parts, &query)?;
         (access_key, Scheme::S3V4(claim))
     } else if in_query_v2 {
+        query.refuse_repeated(&QUERY_V2)?;
         let (access_key, claim) = V2Claim::from_query(&query)?;
         (access_key, Scheme::S3V2(claim))
     } else if in_header == 1 {
@@ -125,6 +129,28 @@ mod tests {
             ("/", vec![("authorization", V4), ("authorization", V4)]),
         ] {
             assert!(matches!(claim(&head(uri, &headers)), Err(AuthError::MultipleMechanisms)), "{uri}");
+        }
+    }
+
+    #[test]
+    fn what_a_signature_consists_of_is_given_once() {
+        for uri in [
+            "/?X-Amz-Signature=0&X-Amz-Signature=0",
+            "/?X-Amz-Signature=0&X-Amz%2DSignature=1",
+            "/?X-Amz-Credential=a&X-Amz-Signature=0&X-Amz-Credential=b",
+            "/?AWSAccessKeyId=a&Signature=b&Expires=1&Signature=c",
+            "/?AWSAccessKeyId=a&Signature=b&Expires=1&Expires=2",
+        ] {
+            let refusal = claim(&head(uri, &[]));
+            assert!(
+                matches!(&refusal, Err(AuthError::QueryMalformed(message)) if message.ends_with("must be given once.")),
+                "{uri}: {refusal:?}"
+            );
+        }
+        for component in ["Credential=ak/20260115/r/s3/aws4_request", "SignedHeaders=host", "Signature=00"] {
+            let authorization = format!("{V4}, {component}");
+            let refusal = claim(&head("/", &[("authorization", &authorization), ("x-amz-date", "20260115T083000Z")]));
+            assert!(matches!(&refusal, Err(AuthError::HeaderMalformed(message)) if message.contains("twice")), "{component}: {refusal:?}");
         }
     }
 

@@ -160,9 +160,13 @@ impl V4Claim {
         let (mut credential, mut signed_headers, mut signature) = (None, None, None);
         for component in components.split(',').map(str::trim).filter(|component| !component.is_empty()) {
             match component.split_once('=') {
-                Some(("Credential", value)) => credential = Some(value),
-                Some(("SignedHeaders", value)) => signed_headers = Some(value),
-                Some(("Signature", value)) => signature = Some(value),
+                Some(("Credential", value)) if credential.is_none() => credential = Some(value),
+                Some(("SignedHeaders", value)) if signed_headers.is_none() => signed_headers = Some(value),
+                Some(("Signature", value)) if signature.is_none() => signature = Some(value),
+                // What reads the first of two may let something pass that reads the last.
+                Some((name @ ("Credential" | "SignedHeaders" | "Signature"), _)) => {
+                    return Err(malformed(&format!("the authorization component \"{name}\" is given twice.")));
+                }
                 Some(_) => {}
                 None => return Err(malformed(&format!("the authorization component \"{component}\" is malformed."))),
             }

@@ -1,6 +1,7 @@
 //! The body of a POST form: its fields, then its file as an operation's body.
 //!
-//! - What comes before the file is bounded in number and size; what comes after it is discarded.
+//! - What comes before the file is bounded in number and size. What comes after it is discarded, and bounded in size, too; but
+//!   the form has to end: a client that hung up before saying so may have meant anything.
 //! - multer takes whatever its source has ready, so the source hands over one frame per poll: the memory of a form is
 //!   a frame or two, whatever the client's pace.
 
@@ -11,9 +12,10 @@ use crate::{
 };
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt as _, stream};
 use multer::{Field, Multipart};
 use std::{
+    future::poll_fn,
     ops::RangeInclusive,
     pin::Pin,
     sync::{
@@ -48,10 +50,10 @@ pub(super) struct Form {
     pub(super) fields: Vec<(String, String)>,
     /// The name of the file on the client's side.
     pub(super) file_name: Option<String>,
-    file: Field<'static>,
+    /// `None` once it has been read.
+    file: Option<Field<'static>>,
     source: Arc<SourceState>,
-    // Fields borrow nothing of it, but multer ends a stream whose `Multipart` is gone.
-    _multipart: Multipart<'static>,
+    multipart: Multipart<'static>,
 }
 
 /// Reads a form's fields up to its file.
@@ -60,8 +62,8 @@ where
     B: http_body::Body<Data = Bytes> + Unpin + Send + 'static,
 {
     let boundary = content_type.and_then(|value| multer::parse_boundary(value).ok()).ok_or(FormError::NotMultipart)?;
-    let source = Arc::new(SourceState::default());
-    let mut multipart = Multipart::new(Source::new(frames, Arc::clone(&source)), boundary);
+    let source = SourceState::new(frames);
+    let mut multipart = Multipart::new(Source { state: Arc::clone(&source), rested: true }, boundary);
     let mut fields = Vec::new();
     loop {
         let next = multipart.next_field().await.map_err(|error| source.form_error(&error))?;
@@ -70,7 +72,7 @@ where
         if name.eq_ignore_ascii_case("file") {
             source.in_file.store(true, Ordering::Relaxed);
             let file_name = field.file_name().map(str::to_owned);
-            return Ok(Form { fields, file_name, file: field, source, _multipart: multipart });
+            return Ok(Form { fields, file_name, file: Some(field), source, multipart });
         }
         if fields.len() == FIELD_COUNT_MAX {
             return Err(FormError::FieldsTooLarge);
@@ -86,6 +88,19 @@ impl Form {
     pub(super) fn into_file(self, sizes: RangeInclusive<u64>) -> FormFile {
         FormFile { form: self, sizes, size: 0 }
     }
+
+    /// Reads what follows the file up to the form's end, and what follows that up to the request's.
+    async fn end(&mut self) -> Result<(), Failure> {
+        // multer goes on only when nobody can read the file any more.
+        self.file = None;
+        self.source.size.store(0, Ordering::Relaxed);
+        self.source.in_file.store(false, Ordering::Relaxed);
+        while self.multipart.next_field().await.map_err(|error| self.source.failure(&error))?.is_some() {}
+        while let Some(bytes) = poll_fn(|cx| self.source.poll_next(cx)).await {
+            bytes?;
+        }
+        Ok(())
+    }
 }
 
 /// A form's file.
@@ -99,7 +114,8 @@ pub(super) struct FormFile {
 impl ops::Body for FormFile {
     async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
         loop {
-            match self.form.file.chunk().await.map_err(|error| self.form.source.failure(&error))? {
+            let Some(file) = &mut self.form.file else { return Ok(None) };
+            match file.chunk().await.map_err(|error| self.form.source.failure(&error))? {
                 Some(bytes) if bytes.is_empty() => {}
                 Some(bytes) => {
                     self.size = self.size.saturating_add(bytes.len() as u64);
@@ -111,7 +127,7 @@ impl ops::Body for FormFile {
                 None if self.size < *self.sizes.start() => {
                     return Err(Failure::FormFileTooSmall { size: self.size, size_min: *self.sizes.start() });
                 }
-                None => return Ok(None),
+                None => self.form.end().await?,
             }
         }
     }
@@ -121,9 +137,10 @@ impl ops::Body for FormFile {
     }
 }
 
-/// What the source of a form tells those who use the form.
-#[derive(Default)]
+/// A form's bytes, and what those who use the form are told of them.
 struct SourceState {
+    /// Held while it is polled, never across an await.
+    frames: Mutex<Pin<Box<dyn Stream<Item = Result<Bytes, Failure>> + Send>>>,
     in_file: AtomicBool,
     size: AtomicU64,
     /// Why the source ended; multer would only hand on its text. Held for a moment, never across an await.
@@ -131,6 +148,33 @@ struct SourceState {
 }
 
 impl SourceState {
+    fn new<B>(frames: Lent<B>) -> Arc<Self>
+    where
+        B: http_body::Body<Data = Bytes> + Unpin + Send + 'static,
+    {
+        let frames = stream::unfold(frames, |mut frames| async move { Some((frames.next().await.transpose()?, frames)) });
+        Arc::new(Self {
+            // It may be asked again after its end.
+            frames: Mutex::new(Box::pin(frames.fuse())),
+            in_file: AtomicBool::new(false),
+            size: AtomicU64::new(0),
+            failure: Mutex::new(None),
+        })
+    }
+
+    /// The next bytes. Those outside of the file are bounded.
+    fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, FormError>>> {
+        let polled = self.frames.lock().unwrap_or_else(PoisonError::into_inner).as_mut().poll_next(cx);
+        polled.map(|next| match next? {
+            Ok(bytes) => {
+                let size = self.size.fetch_add(bytes.len() as u64, Ordering::Relaxed).saturating_add(bytes.len() as u64);
+                let fits = self.in_file.load(Ordering::Relaxed) || size <= FIELDS_SIZE_MAX;
+                Some(if fits { Ok(bytes) } else { Err(FormError::FieldsTooLarge) })
+            }
+            Err(failure) => Some(Err(FormError::Body(failure))),
+        })
+    }
+
     fn form_error(&self, error: &multer::Error) -> FormError {
         let reported = self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone();
         reported.unwrap_or_else(|| {
@@ -140,28 +184,24 @@ impl SourceState {
     }
 
     fn failure(&self, error: &multer::Error) -> Failure {
-        match self.form_error(error) {
+        self.form_error(error).into()
+    }
+}
+
+/// Past the fields it no longer matters what was wrong with a form.
+impl From<FormError> for Failure {
+    fn from(error: FormError) -> Self {
+        match error {
             FormError::Body(failure) => failure,
-            FormError::NotMultipart | FormError::NoFile | FormError::FieldsTooLarge => Failure::MalformedBody,
+            FormError::NotMultipart | FormError::NoFile | FormError::FieldsTooLarge => Self::MalformedBody,
         }
     }
 }
 
 /// The form's bytes for multer: pending after every frame, so that it works on that frame before it gets another.
 struct Source {
-    frames: Pin<Box<dyn Stream<Item = Result<Bytes, Failure>> + Send>>,
     state: Arc<SourceState>,
     rested: bool,
-}
-
-impl Source {
-    fn new<B>(frames: Lent<B>, state: Arc<SourceState>) -> Self
-    where
-        B: http_body::Body<Data = Bytes> + Unpin + Send + 'static,
-    {
-        let frames = stream::unfold(frames, |mut frames| async move { Some((frames.next().await.transpose()?, frames)) });
-        Self { frames: Box::pin(frames), state, rested: true }
-    }
 }
 
 impl Stream for Source {
@@ -172,20 +212,17 @@ impl Stream for Source {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let next = match std::task::ready!(self.frames.as_mut().poll_next(cx)) {
-            None => return Poll::Ready(None),
+        match std::task::ready!(self.state.poll_next(cx)) {
+            None => Poll::Ready(None),
             Some(Ok(bytes)) => {
                 self.rested = false;
-                let size = self.state.size.fetch_add(bytes.len() as u64, Ordering::Relaxed).saturating_add(bytes.len() as u64);
-                if self.state.in_file.load(Ordering::Relaxed) || size <= FIELDS_SIZE_MAX {
-                    return Poll::Ready(Some(Ok(bytes)));
-                }
-                FormError::FieldsTooLarge
+                Poll::Ready(Some(Ok(bytes)))
             }
-            Some(Err(failure)) => FormError::Body(failure),
-        };
-        *self.state.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(next);
-        Poll::Ready(Some(Err(std::io::ErrorKind::Other.into())))
+            Some(Err(error)) => {
+                *self.state.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                Poll::Ready(Some(Err(std::io::ErrorKind::Other.into())))
+            }
+        }
     }
 }
 
@@ -199,7 +236,7 @@ mod tests {
             completion::ByteCounter,
         },
     };
-    use futures_util::{StreamExt as _, stream::BoxStream};
+    use futures_util::stream::BoxStream;
     use http_body::Frame;
     use http_body_util::StreamBody;
     use std::time::Duration;
@@ -273,9 +310,26 @@ mod tests {
             read("--XX\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\nk", 10).await.err(),
             Some(FormError::Body(Failure::MalformedBody))
         );
-        let truncated = form(&[], "12345").replace("\r\n--XX--\r\n", "");
-        let form = read(&truncated, 10).await.unwrap_or_else(|error| panic!("{error:?}"));
-        assert_eq!(drain(form.into_file(0..=100)).await, Err(Failure::MalformedBody));
+        let whole = form(&[], "12345");
+        for missing in ["\r\n--XX--\r\n", "--XX--\r\n", "X--\r\n", "--\r\n", "-\r\n"] {
+            let truncated = whole.strip_suffix(missing).unwrap();
+            let form = read(truncated, 10).await.unwrap_or_else(|error| panic!("{error:?}"));
+            assert_eq!(drain(form.into_file(0..=100)).await, Err(Failure::MalformedBody), "without {missing:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_follows_the_file_is_discarded_within_bounds() {
+        let followed = |rest: String| form(&[], "12345").replace("\r\n--XX--\r\n", &format!("\r\n{rest}--XX--\r\nepilogue"));
+        let part = |value: &str| format!("--XX\r\nContent-Disposition: form-data; name=\"submit\"\r\n\r\n{value}\r\n");
+        for (rest, expected) in [
+            (part("Upload").repeat(3), Ok(b"12345".to_vec())),
+            (part(&"x".repeat(200_000)), Err(Failure::MalformedBody)),
+            (part("x").repeat(5_000), Err(Failure::MalformedBody)),
+        ] {
+            let form = read(&followed(rest), 4096).await.unwrap_or_else(|error| panic!("{error:?}"));
+            assert_eq!(drain(form.into_file(0..=100)).await, expected);
+        }
     }
 
     #[tokio::test]

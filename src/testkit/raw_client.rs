@@ -1,17 +1,18 @@
-//! A blocking HTTP/1.1 client that sends exactly the bytes it is given, for tables of requests and answers.
+//! A blocking HTTP/1.1 client that sends exactly the bytes it is given, for tables of requests and answers. In clear, or over
+//! whatever stream a test encrypts with.
 //!
 //! It understands just enough of HTTP to know where an answer ends, and it is strict: whatever is not well-formed
 //! is an error. Meant for tests, so it trusts its server with memory.
 
 use std::{
-    io::{self, BufRead as _, BufReader, Read as _, Write as _},
+    io::{self, BufRead as _, BufReader, Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
     time::Duration,
 };
 
 /// A connection to a server.
-pub struct RawClient {
-    stream: BufReader<TcpStream>,
+pub struct RawClient<S: Read + Write = TcpStream> {
+    stream: BufReader<S>,
 }
 
 /// An answer, interim ones included.
@@ -57,7 +58,7 @@ impl RawResponse {
     }
 }
 
-impl RawClient {
+impl RawClient<TcpStream> {
     /// Connects; reading and writing give up after ten seconds.
     ///
     /// # Errors
@@ -67,7 +68,7 @@ impl RawClient {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
         stream.set_write_timeout(Some(Duration::from_secs(10)))?;
-        Ok(Self { stream: BufReader::new(stream) })
+        Ok(Self::over(stream))
     }
 
     /// How long to wait for the server's next bytes.
@@ -78,20 +79,30 @@ impl RawClient {
         self.stream.get_ref().set_read_timeout(Some(patience))
     }
 
-    /// Sends these bytes.
-    ///
-    /// # Errors
-    /// When the server does not take them.
-    pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
-        self.stream.get_mut().write_all(bytes.as_ref())
-    }
-
     /// Says that nothing more will be sent.
     ///
     /// # Errors
     /// When the connection is gone.
     pub fn finish_sending(&self) -> io::Result<()> {
         self.stream.get_ref().shutdown(Shutdown::Write)
+    }
+}
+
+impl<S: Read + Write> RawClient<S> {
+    /// Speaks over this stream.
+    #[must_use]
+    pub fn over(stream: S) -> Self {
+        Self { stream: BufReader::new(stream) }
+    }
+
+    /// Sends these bytes.
+    ///
+    /// # Errors
+    /// When the server does not take them.
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+        let stream = self.stream.get_mut();
+        stream.write_all(bytes.as_ref())?;
+        stream.flush()
     }
 
     /// Reads one answer; a `100 Continue` counts as one. `method` is the request's, as HEAD has no body.

@@ -14,6 +14,14 @@ use crate::{
 };
 use http::{HeaderMap, Method, header, request::Parts};
 
+/// The largest documents, by what they are. Bytes.
+const CREATE_BUCKET_SIZE_MAX: usize = 16 << 10;
+const CONFIGURATION_SIZE_MAX: usize = 64 << 10;
+const LIFECYCLE_SIZE_MAX: usize = 512 << 10;
+const POLICY_SIZE_MAX: usize = 20 << 10;
+const DELETE_OBJECTS_SIZE_MAX: usize = 2 << 20;
+const COMPLETE_UPLOAD_SIZE_MAX: usize = 4 << 20;
+
 /// Which operation a request is, before its document has been read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
@@ -181,13 +189,13 @@ impl Route {
         match &self.action {
             Action::Service(ServiceAction::ListBuckets | ServiceAction::DescribeRegions) => BodyKind::None,
             Action::Bucket(_, action) => match action {
-                B::Create => BodyKind::Document { size_max: 16 << 10 },
-                B::PutCors | B::PutTagging | B::PutReferer => BodyKind::Document { size_max: 64 << 10 },
+                B::Create => BodyKind::Document { size_max: CREATE_BUCKET_SIZE_MAX },
+                B::PutCors | B::PutTagging | B::PutReferer => BodyKind::Document { size_max: CONFIGURATION_SIZE_MAX },
                 // A thousand rules of a few hundred bytes.
-                B::PutLifecycle => BodyKind::Document { size_max: 512 << 10 },
-                B::PutPolicy => BodyKind::Document { size_max: 20 << 10 },
+                B::PutLifecycle => BodyKind::Document { size_max: LIFECYCLE_SIZE_MAX },
+                B::PutPolicy => BodyKind::Document { size_max: POLICY_SIZE_MAX },
                 // OSS's own limit.
-                B::DeleteObjects => BodyKind::Document { size_max: 2 << 20 },
+                B::DeleteObjects => BodyKind::Document { size_max: DELETE_OBJECTS_SIZE_MAX },
                 B::PostForm => BodyKind::Form,
                 B::Delete
                 | B::Info
@@ -214,9 +222,9 @@ impl Route {
             },
             Action::Object(_, action) => match action {
                 O::Put | O::Append | O::UploadPart => BodyKind::Stream,
-                O::PutTagging => BodyKind::Document { size_max: 64 << 10 },
+                O::PutTagging => BodyKind::Document { size_max: CONFIGURATION_SIZE_MAX },
                 // 10,000 parts need up to 1.5 MiB, more when a client writes its ETags as entities.
-                O::CompleteUpload => BodyKind::Document { size_max: 4 << 20 },
+                O::CompleteUpload => BodyKind::Document { size_max: COMPLETE_UPLOAD_SIZE_MAX },
                 O::Copy
                 | O::Get
                 | O::Head

@@ -20,6 +20,14 @@ use crate::{
 };
 use http::{Method, header, request::Parts};
 
+/// The largest documents, by what they are. Bytes.
+const CREATE_BUCKET_SIZE_MAX: usize = 16 << 10;
+const CONFIGURATION_SIZE_MAX: usize = 64 << 10;
+const LIFECYCLE_SIZE_MAX: usize = 256 << 10;
+const POLICY_SIZE_MAX: usize = 20 << 10;
+const DELETE_OBJECTS_SIZE_MAX: usize = 2 << 20;
+const COMPLETE_UPLOAD_SIZE_MAX: usize = 4 << 20;
+
 /// Which operation a request is, before its document has been read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
@@ -176,13 +184,13 @@ impl Route {
         match &self.action {
             Action::ListBuckets => BodyKind::None,
             Action::Bucket(_, action) => match action {
-                B::Create => BodyKind::Document { size_max: 16 << 10 },
-                B::PutCors | B::PutTagging => BodyKind::Document { size_max: 64 << 10 },
+                B::Create => BodyKind::Document { size_max: CREATE_BUCKET_SIZE_MAX },
+                B::PutCors | B::PutTagging => BodyKind::Document { size_max: CONFIGURATION_SIZE_MAX },
                 // Every request to the bucket reads its rules.
-                B::PutLifecycle => BodyKind::Document { size_max: 256 << 10 },
+                B::PutLifecycle => BodyKind::Document { size_max: LIFECYCLE_SIZE_MAX },
                 // S3's own limit for bucket policies.
-                B::PutPolicy => BodyKind::Document { size_max: 20 << 10 },
-                B::DeleteObjects => BodyKind::Document { size_max: 2 << 20 },
+                B::PutPolicy => BodyKind::Document { size_max: POLICY_SIZE_MAX },
+                B::DeleteObjects => BodyKind::Document { size_max: DELETE_OBJECTS_SIZE_MAX },
                 B::PostForm => BodyKind::Form,
                 B::Head
                 | B::Delete
@@ -207,9 +215,9 @@ impl Route {
             },
             Action::Object(_, action) => match action {
                 O::Put | O::UploadPart => BodyKind::Stream,
-                O::PutTagging => BodyKind::Document { size_max: 64 << 10 },
+                O::PutTagging => BodyKind::Document { size_max: CONFIGURATION_SIZE_MAX },
                 // 10,000 parts with checksums need up to 2.5 MiB.
-                O::CompleteUpload => BodyKind::Document { size_max: 4 << 20 },
+                O::CompleteUpload => BodyKind::Document { size_max: COMPLETE_UPLOAD_SIZE_MAX },
                 O::Copy
                 | O::Get
                 | O::Head
