@@ -24,7 +24,11 @@ const NOW: Timestamp = Timestamp::from_secs(1_768_465_800);
 const ISO: &str = "20260115T083000Z";
 const DAY: &str = "20260115";
 const HTTP_DATE: &str = "Thu, 15 Jan 2026 08:30:00 GMT";
+/// A minute later, in seconds since the epoch.
+const EXPIRES: &str = "1768465860";
 const REGION: &str = "mars-1";
+const SIG_V4_SCOPE: &str = "20260115/mars-1/s3/aws4_request";
+const OSS_V4_SCOPE: &str = "20260115/mars-1/oss/aliyun_v4_request";
 const ACCESS_KEY: &str = "AK/ID";
 const SECRET: &str = "se/cr+et";
 const CASE_COUNT: u64 = 400;
@@ -120,6 +124,10 @@ impl Plain {
         pairs.collect::<Vec<_>>().join("&")
     }
 
+    fn ask(&mut self, name: &str, value: &str) {
+        self.query.insert(name.to_owned(), Some(value.to_owned()));
+    }
+
     fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value)
     }
@@ -135,12 +143,13 @@ fn set(parts: &mut Parts, name: &str, value: &str) {
     parts.headers.insert(name, HeaderValue::from_bytes(value.as_bytes()).expect("it is a value"));
 }
 
-/// A scheme: adds its headers, and makes the Authorization header of a request.
+/// A scheme: its headers, and how a request is signed in its Authorization header and in its query.
 struct Scheme {
     name: &'static str,
     vendor: &'static str,
     own_headers: &'static [(&'static str, &'static str)],
     authorization: fn(&Plain) -> String,
+    presign: fn(&mut Plain),
     claim: fn(&Parts) -> Result<Claim, AuthError>,
     sign: fn(&mut Parts, &Credentials, &Addressed<'_>),
     /// Whether every parameter of the query is signed.
@@ -153,6 +162,7 @@ const SCHEMES: [Scheme; 4] = [
         vendor: "amz",
         own_headers: &[("x-amz-date", ISO), ("x-amz-content-sha256", "UNSIGNED-PAYLOAD")],
         authorization: sig_v4,
+        presign: presign_sig_v4,
         claim: s3::claim,
         sign: |parts, credentials, _| sign::sign_v4(parts, credentials, REGION, "UNSIGNED-PAYLOAD", NOW).expect("it can be signed"),
         covers_query: true,
@@ -162,6 +172,7 @@ const SCHEMES: [Scheme; 4] = [
         vendor: "oss",
         own_headers: &[("date", HTTP_DATE)],
         authorization: oss_v1,
+        presign: presign_oss_v1,
         claim: oss::claim,
         sign: |parts, credentials, addressed| oss_sign::sign_v1(parts, credentials, addressed, NOW).expect("it can be signed"),
         covers_query: false,
@@ -171,6 +182,7 @@ const SCHEMES: [Scheme; 4] = [
         vendor: "oss",
         own_headers: &[("date", HTTP_DATE)],
         authorization: oss_v2,
+        presign: presign_oss_v2,
         claim: oss::claim,
         sign: |parts, credentials, addressed| oss_sign::sign_v2(parts, credentials, addressed, &["host"], NOW).expect("it can be signed"),
         covers_query: true,
@@ -180,6 +192,7 @@ const SCHEMES: [Scheme; 4] = [
         vendor: "oss",
         own_headers: &[("x-oss-date", ISO), ("x-oss-content-sha256", "UNSIGNED-PAYLOAD")],
         authorization: oss_v4,
+        presign: presign_oss_v4,
         claim: oss::claim,
         sign: |parts, credentials, addressed| {
             oss_sign::sign_v4(parts, credentials, addressed, REGION, &["host"], NOW).expect("it can be signed");
@@ -191,19 +204,45 @@ const SCHEMES: [Scheme; 4] = [
 fn sig_v4(plain: &Plain) -> String {
     let names: Vec<&str> = plain.headers.keys().map(String::as_str).collect();
     let names = names.join(";");
+    let signature = sig_v4_signature(plain, &names);
+    format!("AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/{SIG_V4_SCOPE}, SignedHeaders={names}, Signature={signature}")
+}
+
+fn presign_sig_v4(plain: &mut Plain) {
+    let names: Vec<&str> = plain.headers.keys().map(String::as_str).collect();
+    let names = names.join(";");
+    plain.ask("X-Amz-Algorithm", "AWS4-HMAC-SHA256");
+    plain.ask("X-Amz-Credential", &format!("{ACCESS_KEY}/{SIG_V4_SCOPE}"));
+    plain.ask("X-Amz-Date", ISO);
+    plain.ask("X-Amz-Expires", "60");
+    plain.ask("X-Amz-SignedHeaders", &names);
+    plain.ask("X-Amz-Signature", &sig_v4_signature(plain, &names));
+}
+
+/// Signs all of the headers, whose names these are.
+fn sig_v4_signature(plain: &Plain, names: &str) -> String {
     let path = encode(&format!("/{}/{}", plain.bucket, plain.key), false);
     let lines = plain.lines(|_| true);
     let request = format!("{}\n{path}\n{}\n{lines}\n{names}\nUNSIGNED-PAYLOAD", plain.method, plain.canonical_query(true));
-    let scope = format!("{DAY}/{REGION}/s3/aws4_request");
-    let string_to_sign = format!("AWS4-HMAC-SHA256\n{ISO}\n{scope}\n{}", sha256(&request));
+    let string_to_sign = format!("AWS4-HMAC-SHA256\n{ISO}\n{SIG_V4_SCOPE}\n{}", sha256(&request));
     let key = [DAY, REGION, "s3", "aws4_request"]
         .iter()
         .fold(format!("AWS4{SECRET}").into_bytes(), |key, step| hmac_sha256(&key, step.as_bytes()));
-    let signature = hex::encode(hmac_sha256(&key, string_to_sign.as_bytes()));
-    format!("AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/{scope}, SignedHeaders={names}, Signature={signature}")
+    hex::encode(hmac_sha256(&key, string_to_sign.as_bytes()))
 }
 
 fn oss_v1(plain: &Plain) -> String {
+    format!("OSS {ACCESS_KEY}:{}", oss_v1_signature(plain, HTTP_DATE))
+}
+
+fn presign_oss_v1(plain: &mut Plain) {
+    let signature = oss_v1_signature(plain, EXPIRES);
+    plain.ask("OSSAccessKeyId", ACCESS_KEY);
+    plain.ask("Expires", EXPIRES);
+    plain.ask("Signature", &signature);
+}
+
+fn oss_v1_signature(plain: &Plain, date: &str) -> String {
     let signed = plain.query.iter().filter(|(name, _)| SUB_RESOURCES.contains(&name.as_str()));
     let sub_resources: Vec<String> = signed
         .map(|(name, value)| match value.as_deref() {
@@ -213,7 +252,7 @@ fn oss_v1(plain: &Plain) -> String {
         .collect();
     let mark = if sub_resources.is_empty() { "" } else { "?" };
     let string_to_sign = format!(
-        "{}\n{}\n{}\n{HTTP_DATE}\n{}/{}/{}{mark}{}",
+        "{}\n{}\n{}\n{date}\n{}/{}/{}{mark}{}",
         plain.method,
         plain.header("content-md5"),
         plain.header("content-type"),
@@ -222,35 +261,59 @@ fn oss_v1(plain: &Plain) -> String {
         plain.key,
         sub_resources.join("&")
     );
-    format!("OSS {ACCESS_KEY}:{}", STANDARD.encode(hmac_sha1(SECRET.as_bytes(), string_to_sign.as_bytes())))
+    STANDARD.encode(hmac_sha1(SECRET.as_bytes(), string_to_sign.as_bytes()))
 }
 
 fn oss_v2(plain: &Plain) -> String {
+    format!("OSS2 AccessKeyId:{ACCESS_KEY},AdditionalHeaders:host,Signature:{}", oss_v2_signature(plain, HTTP_DATE))
+}
+
+fn presign_oss_v2(plain: &mut Plain) {
+    plain.ask("x-oss-signature-version", "OSS2");
+    plain.ask("x-oss-expires", EXPIRES);
+    plain.ask("x-oss-access-key-id", ACCESS_KEY);
+    plain.ask("x-oss-additional-headers", "host");
+    plain.ask("x-oss-signature", &oss_v2_signature(plain, EXPIRES));
+}
+
+fn oss_v2_signature(plain: &Plain, date: &str) -> String {
     let query = plain.canonical_query(false);
     let mark = if query.is_empty() { "" } else { "?" };
     let string_to_sign = format!(
-        "{}\n{}\n{}\n{HTTP_DATE}\n{}host\n{}{mark}{query}",
+        "{}\n{}\n{}\n{date}\n{}host\n{}{mark}{query}",
         plain.method,
         plain.header("content-md5"),
         plain.header("content-type"),
         plain.lines(|name| name.starts_with("x-oss-") || name == "host"),
         encode(&format!("/{}/{}", plain.bucket, plain.key), true),
     );
-    let signature = STANDARD.encode(hmac_sha256(SECRET.as_bytes(), string_to_sign.as_bytes()));
-    format!("OSS2 AccessKeyId:{ACCESS_KEY},AdditionalHeaders:host,Signature:{signature}")
+    STANDARD.encode(hmac_sha256(SECRET.as_bytes(), string_to_sign.as_bytes()))
 }
 
 fn oss_v4(plain: &Plain) -> String {
+    let signature = oss_v4_signature(plain);
+    format!("OSS4-HMAC-SHA256 Credential={ACCESS_KEY}/{OSS_V4_SCOPE},AdditionalHeaders=host,Signature={signature}")
+}
+
+fn presign_oss_v4(plain: &mut Plain) {
+    plain.headers.remove("x-oss-date");
+    plain.ask("x-oss-signature-version", "OSS4-HMAC-SHA256");
+    plain.ask("x-oss-credential", &format!("{ACCESS_KEY}/{OSS_V4_SCOPE}"));
+    plain.ask("x-oss-date", ISO);
+    plain.ask("x-oss-expires", "60");
+    plain.ask("x-oss-additional-headers", "host");
+    plain.ask("x-oss-signature", &oss_v4_signature(plain));
+}
+
+fn oss_v4_signature(plain: &Plain) -> String {
     let is_signed = |name: &str| name.starts_with("x-oss-") || ["content-type", "content-md5", "host"].contains(&name);
     let path = encode(&format!("/{}/{}", plain.bucket, plain.key), false);
     let request = format!("{}\n{path}\n{}\n{}\nhost\nUNSIGNED-PAYLOAD", plain.method, plain.canonical_query(false), plain.lines(is_signed));
-    let scope = format!("{DAY}/{REGION}/oss/aliyun_v4_request");
-    let string_to_sign = format!("OSS4-HMAC-SHA256\n{ISO}\n{scope}\n{}", sha256(&request));
+    let string_to_sign = format!("OSS4-HMAC-SHA256\n{ISO}\n{OSS_V4_SCOPE}\n{}", sha256(&request));
     let key = [DAY, REGION, "oss", "aliyun_v4_request"]
         .iter()
         .fold(format!("aliyun_v4{SECRET}").into_bytes(), |key, step| hmac_sha256(&key, step.as_bytes()));
-    let signature = hex::encode(hmac_sha256(&key, string_to_sign.as_bytes()));
-    format!("OSS4-HMAC-SHA256 Credential={ACCESS_KEY}/{scope},AdditionalHeaders=host,Signature={signature}")
+    hex::encode(hmac_sha256(&key, string_to_sign.as_bytes()))
 }
 
 impl Scheme {
@@ -282,6 +345,23 @@ fn what_is_signed_by_the_specification_verifies_however_it_is_spelled() {
             set(&mut parts, "authorization", &(scheme.authorization)(&plain));
             let verified = scheme.verify(&parts, &plain);
             assert!(verified.is_ok(), "{}, seed {seed}: {plain:?}\n{parts:?}\n{verified:?}", scheme.name);
+        }
+    }
+}
+
+#[test]
+fn what_is_presigned_by_the_specification_verifies_however_it_is_spelled_and_cannot_be_changed() {
+    for scheme in SCHEMES {
+        for seed in 0..CASE_COUNT {
+            let mut dice = Dice::new(seed);
+            let mut plain = scheme.generate(&mut dice);
+            (scheme.presign)(&mut plain);
+            let parts = plain.head(&mut dice);
+            let verified = scheme.verify(&parts, &plain);
+            assert!(verified.is_ok(), "{}, seed {seed}: {plain:?}\n{parts:?}\n{verified:?}", scheme.name);
+            plain.key.push('x');
+            let verified = scheme.verify(&plain.head(&mut dice), &plain);
+            assert!(matches!(verified, Err(AuthError::SignatureMismatch { .. })), "{}, seed {seed}: {plain:?}: {verified:?}", scheme.name);
         }
     }
 }

@@ -26,6 +26,9 @@ pub(super) fn configuration(input: &[u8]) {
     let Ok(decoded) = route.decode(&parts, &Bytes::new(), &Caller::Anonymous, NOW) else { return };
     let callback = decoded.operation.callback().expect("the callback was asked for").clone();
     assert!((1..=5).contains(&callback.urls.len()), "{:?}", callback.urls);
+    for url in &callback.urls {
+        assert!(events::is_target(url), "{url} was accepted and is nowhere");
+    }
     render(callback);
 }
 
