@@ -101,3 +101,24 @@ fn encode(dialect: &dyn Dialect, target: &str, outcome: &Outcome) -> Option<Byte
     let decoded = route.decode(&parts, &Bytes::new(), &Caller::Anonymous, NOW).ok()?;
     Some(decoded.wire.encode(outcome, &requests::context(&parts)).into_body())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testkit::fuzzing::corpus;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn the_corpus_is_of_documents_for_each_request() {
+        let mut seen = BTreeSet::new();
+        for (name, bytes) in corpus("documents") {
+            let mut input = Input(&bytes);
+            let index = usize::from(input.byte()) % REQUESTS.len();
+            let (is_oss, method, target) = REQUESTS[index];
+            let dialect: &dyn Dialect = if is_oss { &Oss { limits: Limits::OSS } } else { &S3 { limits: Limits::S3 } };
+            assert!(decode(dialect, method, target, input.rest()).is_some(), "{name}");
+            seen.insert(index);
+        }
+        assert_eq!(seen.len(), REQUESTS.len(), "{seen:?}");
+    }
+}

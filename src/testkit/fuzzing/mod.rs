@@ -111,3 +111,11 @@ fn pieces(bytes: &[u8], seed: u8) -> Vec<&[u8]> {
     }
     pieces
 }
+
+/// The committed inputs of a target, by name.
+#[cfg(test)]
+fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus").join(target);
+    let files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    files.map(|path| (path.display().to_string(), std::fs::read(&path).unwrap())).collect()
+}
