@@ -59,25 +59,12 @@ fn render(callback: Callback) {
     }
 }
 
-/// The template with the same text for every variable.
+/// The template with the same text for every variable; a name goes from `${` to the next `}`, whatever is in between.
 fn with_variables(template: &str, text: &str) -> String {
-    let mut parts = template.split("${");
-    let mut rendered = parts.next().unwrap_or_default().to_owned();
-    let mut is_open = false;
-    for part in parts {
-        match part.split_once('}') {
-            Some((_, after)) if !is_open => {
-                rendered.push_str(text);
-                rendered.push_str(after);
-            }
-            Some(_) | None => {
-                is_open = true;
-                rendered.push_str("${");
-                rendered.push_str(part);
-            }
-        }
+    match template.split_once("${").and_then(|(before, rest)| Some((before, rest.split_once('}')?.1))) {
+        Some((before, after)) => format!("{before}{text}{}", with_variables(after, text)),
+        None => template.to_owned(),
     }
-    rendered
 }
 
 fn event(callback: Callback) -> EventRecord {
