@@ -1,6 +1,6 @@
 # One screen: run it, build it, test it, check it. One profile, so that RocksDB is compiled once.
 
-.PHONY: run build test test-rust test-clients test-crash test-races bench lint advisories clean prerequisites
+.PHONY: run build test test-rust test-clients test-crash test-races fuzz bench lint advisories clean prerequisites
 .DEFAULT_GOAL := build
 
 # Serves on 127.0.0.1:9000 with data in ./partway-data. More flags: make run ARGS="--listen 0.0.0.0:9000"
@@ -42,12 +42,17 @@ test-races: export RACES_MINUTES ?= 60
 test-races: prerequisites
 	cargo test --release --locked --test races -- --nocapture storm
 
+# Every fuzz target under libFuzzer, FUZZ_SECONDS each (600), FUZZ_JOBS at once (1): hours. What they found is replayed by
+# test-rust. Some of them: make fuzz ARGS="s3_request xml"
+fuzz: prerequisites
+	tests/fuzz/run $(ARGS)
+
 # Figures, not verdicts: nothing fails for being slow.
 bench: prerequisites
 	cargo bench --profile release --locked --bench complete --bench digest
 
 lint: prerequisites
-	cargo fmt --check
+	cargo fmt --all --check
 	cargo clippy --release --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps
 	cargo test --release --locked --test tidy --test dependencies --test limits

@@ -82,6 +82,19 @@ impl Values {
         Ok(Self(values))
     }
 
+    /// The settings of a file with this text and of nothing else: for fuzzing.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    #[doc(hidden)]
+    pub fn of_document(text: &str) -> Result<Self, ConfigError> {
+        let mut values: BTreeMap<_, _> = TABLE.iter().map(|setting| (setting.name, default_of(setting))).collect();
+        for (name, value) in read_document(Path::new("partway.toml"), text)? {
+            values.insert(name, Effective { value, source: Source::File });
+        }
+        Ok(Self(values))
+    }
+
     /// The effective value of a setting of the table.
     ///
     /// # Panics
@@ -141,6 +154,12 @@ fn read_file(path: &Path) -> Result<Vec<(&'static str, Value)>, ConfigError> {
         return Err(unreadable(&format_args!("{size} bytes are too many")));
     }
     let text = std::fs::read_to_string(path).map_err(|error| unreadable(&error))?;
+    read_document(path, &text)
+}
+
+/// The settings in a file's text. `path` is for messages.
+fn read_document(path: &Path, text: &str) -> Result<Vec<(&'static str, Value)>, ConfigError> {
+    let unreadable = |why: &dyn fmt::Display| ConfigError::File { path: path.to_owned(), why: why.to_string() };
     let table: toml::Table = text.parse().map_err(|error| unreadable(&error))?;
     let in_file = || TABLE.iter().filter(|setting| setting.name != CONFIG);
     let mut values = Vec::new();

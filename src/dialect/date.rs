@@ -7,6 +7,12 @@ use time::OffsetDateTime;
 /// The last millisecond of the year 9999, where both formats end.
 const MILLIS_MAX: i64 = 253_402_300_799_999;
 
+/// Whether both formats can show a time as it is: 1970 to 9999.
+#[must_use]
+pub fn can_be_shown(time: Timestamp) -> bool {
+    (0..=MILLIS_MAX).contains(&time.millis())
+}
+
 /// `2009-10-12T17:50:30.000Z`; times outside 1970 to 9999 are shown as the nearest one inside.
 #[must_use]
 pub fn iso8601(time: Timestamp) -> String {

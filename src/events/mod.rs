@@ -24,6 +24,20 @@ pub use outbox::{Clock, Outbox};
 pub use sign::{PUBLIC_KEY_PATH, Signer};
 pub use target::Network;
 
+/// The body that an event's application gets: for fuzzing.
+#[doc(hidden)]
+#[must_use]
+pub fn rendered(event: &crate::meta::record::EventRecord) -> String {
+    render::body(event)
+}
+
+/// Whether this is a URL that events can be sent to, as far as its text says: for fuzzing.
+#[doc(hidden)]
+#[must_use]
+pub fn is_target(url: &str) -> bool {
+    target::Target::parse(url).is_some()
+}
+
 /// How callbacks are sent; every field is a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {

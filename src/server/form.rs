@@ -5,7 +5,10 @@
 //! - multer takes whatever its source has ready, so the source hands over one frame per poll: the memory of a form is
 //!   a frame or two, whatever the client's pace.
 
-use super::body::Lent;
+use super::{
+    body::{Frames, Lent, Slot},
+    completion::ByteCounter,
+};
 use crate::{
     model::{Checksum, Failure},
     ops,
@@ -13,6 +16,8 @@ use crate::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, stream};
+use http_body::Frame;
+use http_body_util::StreamBody;
 use multer::{Field, Multipart};
 use std::{
     future::poll_fn,
@@ -23,6 +28,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll},
+    time::Duration,
 };
 
 /// The largest number of fields before the file.
@@ -81,6 +87,22 @@ where
         let value = String::from_utf8(value.into()).map_err(|_| FormError::Body(Failure::MalformedBody))?;
         fields.push((name, value));
     }
+}
+
+/// A form of these pieces: its fields, the name of its file and the file's bytes. For fuzzing.
+#[doc(hidden)]
+pub async fn read_form_of_pieces(content_type: &str, pieces: Vec<Bytes>) -> Option<(Vec<(String, String)>, Option<String>, Vec<u8>)> {
+    let frames = pieces.into_iter().map(|piece| Ok::<_, std::io::Error>(Frame::data(piece)));
+    let body = StreamBody::new(Box::pin(stream::iter(frames)));
+    let lent = Slot::new(Frames::new(body, Duration::from_secs(60), ByteCounter::default())).lend()?;
+    let form = read_form(Some(content_type), lent).await.ok()?;
+    let (fields, file_name) = (form.fields.clone(), form.file_name.clone());
+    let mut file = form.into_file(0..=u64::MAX);
+    let mut bytes = Vec::new();
+    while let Some(piece) = ops::Body::next(&mut file).await.ok()? {
+        bytes.extend_from_slice(&piece);
+    }
+    Some((fields, file_name, bytes))
 }
 
 impl Form {
@@ -229,17 +251,8 @@ impl Stream for Source {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        ops::Body as _,
-        server::{
-            body::{Frames, Slot},
-            completion::ByteCounter,
-        },
-    };
+    use crate::ops::Body as _;
     use futures_util::stream::BoxStream;
-    use http_body::Frame;
-    use http_body_util::StreamBody;
-    use std::time::Duration;
 
     const TYPE: Option<&str> = Some("multipart/form-data; boundary=XX");
 

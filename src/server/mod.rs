@@ -24,6 +24,8 @@ mod tests;
 mod throttle;
 mod tls;
 
+#[doc(hidden)]
+pub use self::form::read_form_of_pieces;
 pub use self::tls::{Certificates, Reloaded, TlsError, TlsFiles};
 
 use self::{connection::Timeouts, listen::Connections, pipeline::Server};

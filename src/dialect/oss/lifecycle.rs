@@ -9,7 +9,10 @@ use super::{
     tagging::{self, Of},
 };
 use crate::{
-    dialect::xml::{Element, Writer},
+    dialect::{
+        date,
+        xml::{Element, Writer},
+    },
     model::{Expiry, LifecycleConfiguration, LifecycleRule, Tags, Timestamp},
 };
 use std::str::FromStr;
@@ -130,9 +133,10 @@ fn parse_number<N: FromStr>(text: &str) -> Option<N> {
 /// A midnight in UTC: `2002-10-11T00:00:00.000Z`.
 fn parse_date(text: &str, name: &'static str) -> Result<Timestamp, ErrorReply> {
     let seconds = OffsetDateTime::parse(text, &Rfc3339).ok().map(OffsetDateTime::unix_timestamp_nanos);
-    let millis = seconds.and_then(|nanos| i64::try_from(nanos / 1_000_000).ok());
-    let midnight = millis.filter(|millis| *millis >= 0 && millis % DAY_MILLIS == 0);
-    midnight.map(Timestamp::from_millis).ok_or_else(|| {
+    let millis = seconds.and_then(|nanos| i64::try_from(nanos.div_euclid(1_000_000)).ok());
+    let midnight = millis.filter(|millis| millis % DAY_MILLIS == 0).map(Timestamp::from_millis);
+    // What is stored must be what is told again.
+    midnight.filter(|&midnight| date::can_be_shown(midnight)).ok_or_else(|| {
         let message = format!("'{name}' must be at midnight GMT, in ISO 8601 format.");
         invalid_argument(message, name, text)
     })
@@ -259,6 +263,8 @@ mod tests {
             (expiring("<Days>99999999999</Days>"), "InvalidArgument"),
             (expiring("<Date>2002-10-11T00:00:01.000Z</Date>"), "InvalidArgument"),
             (expiring("<Date>2002-10-11T00:00:00+08:00</Date>"), "InvalidArgument"),
+            (expiring("<Date>1969-12-31T23:59:59.9999999Z</Date>"), "InvalidArgument"),
+            (expiring("<Date>9999-12-31T23:00:00-01:00</Date>"), "InvalidArgument"),
             (expiring("<Date>yesterday</Date>"), "InvalidArgument"),
             (format!("<ID>{}</ID>{}", "i".repeat(256), expiring("<Days>1</Days>")), "InvalidArgument"),
             (format!("{}<Tag><Key/></Tag>", expiring("<Days>1</Days>")), "InvalidTag"),

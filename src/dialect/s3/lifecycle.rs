@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     dialect::{
-        date::iso8601,
+        date::{self, iso8601},
         xml::{Element, Writer},
     },
     model::{Expiry, LifecycleConfiguration, LifecycleRule, Tags, Timestamp},
@@ -185,7 +185,8 @@ fn parse_date(text: &str) -> Result<Timestamp, ErrorReply> {
     if secs.rem_euclid(24 * 3600) != 0 || date.nanosecond() != 0 {
         return Err(ErrorReply::invalid_argument("'Date' must be at midnight GMT", "Date", text));
     }
-    Ok(Timestamp::from_secs(secs))
+    // What is stored must be what is told again.
+    Some(Timestamp::from_secs(secs)).filter(|&date| date::can_be_shown(date)).ok_or_else(ErrorReply::malformed_xml)
 }
 
 /// `<LifecycleConfiguration>`. What another dialect's clients have set and S3 has no words for is left out: an S3 client
@@ -327,6 +328,8 @@ mod tests {
             (days("soon"), 400, "MalformedXML", ""),
             (rule("<Expiration><Date>2026-01-15T08:30:00Z</Date></Expiration>"), 400, "InvalidArgument", "'Date' must be at midnight GMT"),
             (rule("<Expiration><Date>tomorrow</Date></Expiration>"), 400, "MalformedXML", ""),
+            (rule("<Expiration><Date>1969-12-31</Date></Expiration>"), 400, "MalformedXML", ""),
+            (rule("<Expiration><Date>9999-12-31T23:00:00-01:00</Date></Expiration>"), 400, "MalformedXML", ""),
             (rule("<Transition><Days>1</Days><StorageClass>GLACIER</StorageClass></Transition>"), 501, "NotImplemented", ""),
             (rule("<NoncurrentVersionExpiration/>"), 501, "NotImplemented", ""),
             (rule("<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>"), 501, "NotImplemented", ""),
