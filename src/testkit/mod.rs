@@ -1,6 +1,8 @@
-//! What tests share: conformance suites, faulty wrappers, a raw-socket client.
+//! What tests share: conformance suites, faulty wrappers, a machine whose power goes, a raw-socket client.
 
 pub mod blob_suite;
+pub mod dice;
 pub mod faulty;
 pub mod kv_suite;
+pub mod power;
 pub mod raw_client;
