@@ -103,6 +103,7 @@ impl Inner {
             };
             self.power.pace().await;
             if !self.power.step("sync the log") {
+                lock(&self.log).waiting.clear();
                 return;
             }
             let mut log = lock(&self.log);
