@@ -464,3 +464,157 @@ impl DiskFile for OpenNode {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        blob::{LocalBlobs, LocalSettings},
+        testkit::blob_suite,
+    };
+
+    const SEEDS: u64 = 200;
+
+    fn power(seed: u64) -> Arc<Power> {
+        Arc::new(Power::on(seed))
+    }
+
+    fn disk(seed: u64) -> SimulatedDisk {
+        SimulatedDisk::new(power(seed), DiskFaults::default())
+    }
+
+    fn write(file: &dyn DiskFile, bytes: &[u8], offset: u64) {
+        assert_eq!(file.write_at(&[IoSlice::new(bytes)], offset).unwrap(), bytes.len());
+    }
+
+    fn read(disk: &SimulatedDisk, path: &str) -> Option<Vec<u8>> {
+        let file = disk.open(Path::new(path)).ok()?;
+        let mut bytes = Vec::with_capacity(usize::try_from(file.length().unwrap()).unwrap());
+        file.read_at(&mut bytes, 0).unwrap();
+        Some(bytes)
+    }
+
+    /// What is found after a cut, over many seeds.
+    fn outcomes<T: Ord>(prepare: impl Fn(&SimulatedDisk), look: impl Fn(&SimulatedDisk) -> T) -> BTreeMap<T, usize> {
+        let mut found = BTreeMap::new();
+        for seed in 0..SEEDS {
+            let disk = disk(seed);
+            prepare(&disk);
+            *found.entry(look(&disk.after_power_cut(&mut Dice::new(SEEDS + seed), power(seed)))).or_default() += 1;
+        }
+        found
+    }
+
+    fn sync_root(disk: &SimulatedDisk) {
+        disk.open(Path::new("/")).unwrap().sync_all().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_local_store_on_it_passes_the_conformance_suite() {
+        blob_suite::run(|| {
+            let disk = disk(1);
+            Box::new(move || {
+                Arc::new(LocalBlobs::open_on(Arc::new(disk.clone()), Path::new("/b"), LocalSettings::default()).expect("opens"))
+            })
+        })
+        .await;
+    }
+
+    #[test]
+    fn what_is_synced_survives() {
+        let found = outcomes(
+            |disk| {
+                let file = disk.create(Path::new("/f")).unwrap();
+                write(&*file, &[1; 5000], 0);
+                file.set_length(4500).unwrap();
+                file.sync_data().unwrap();
+                sync_root(disk);
+            },
+            |disk| read(disk, "/f"),
+        );
+        assert_eq!(found.into_keys().collect::<Vec<_>>(), [Some(vec![1; 4500])]);
+    }
+
+    #[test]
+    fn names_and_bytes_that_are_not_synced_survive_or_not() {
+        let found = outcomes(
+            |disk| {
+                for (path, is_synced) in [("/bytes", true), ("/name", false)] {
+                    let file = disk.create(Path::new(path)).unwrap();
+                    if is_synced {
+                        sync_root(disk);
+                        write(&*file, &[7; 2048], 0);
+                    }
+                }
+            },
+            |disk| (read(disk, "/name").is_some(), read(disk, "/bytes").expect("its name is synced")),
+        );
+        let has = |name: bool, bytes: &dyn Fn(&[u8]) -> bool| found.keys().any(|(found, content)| *found == name && bytes(content));
+        for name in [false, true] {
+            assert!(has(name, &|bytes| bytes.is_empty()), "the length is as before");
+            assert!(has(name, &|bytes| bytes == [7; 2048]), "all of the write");
+            assert!(has(name, &|bytes| bytes == [0; 2048]), "the length alone, with zeros");
+            let parts = |bytes: &[u8]| bytes.chunks(512).filter(|sector| *sector == [7; 512]).count();
+            assert!(has(name, &|bytes| bytes.len() == 2048 && (1..4).contains(&parts(bytes))), "some sectors");
+            assert!(has(name, &|bytes| bytes.iter().any(|byte| ![0, 7].contains(byte))), "noise");
+        }
+    }
+
+    #[test]
+    fn a_name_in_a_directory_that_did_not_survive_is_gone() {
+        let prepare = |sync_parent: bool| {
+            move |disk: &SimulatedDisk| {
+                disk.create_directory(Path::new("/d")).unwrap();
+                disk.create(Path::new("/d/f")).unwrap();
+                disk.open(Path::new("/d")).unwrap().sync_all().unwrap();
+                if sync_parent {
+                    sync_root(disk);
+                }
+            }
+        };
+        let look = |disk: &SimulatedDisk| disk.exists(Path::new("/d/f")).unwrap();
+        assert_eq!(outcomes(prepare(false), look).len(), 2, "the parent is not synced");
+        assert_eq!(outcomes(prepare(true), look).into_keys().collect::<Vec<_>>(), [true]);
+    }
+
+    #[test]
+    fn removals_and_links_survive_in_any_combination_unless_there_is_a_journal() {
+        let found = outcomes(
+            |disk| {
+                disk.create_directory(Path::new("/d")).unwrap();
+                disk.create(Path::new("/f")).unwrap();
+                sync_root(disk);
+                disk.link(Path::new("/f"), Path::new("/d/f")).unwrap();
+                disk.remove(Path::new("/f")).unwrap();
+            },
+            |disk| (disk.exists(Path::new("/f")).unwrap(), disk.exists(Path::new("/d/f")).unwrap()),
+        );
+        assert_eq!(found.len(), 4, "{found:?}");
+        let journals = (0..SEEDS).filter(|&seed| disk(seed).has_journal()).count();
+        assert!((SEEDS as usize / 4..SEEDS as usize).contains(&journals));
+        for seed in (0..SEEDS).filter(|&seed| disk(seed).has_journal()) {
+            let disk = disk(seed);
+            disk.create_directory(Path::new("/d")).unwrap();
+            disk.create(Path::new("/f")).unwrap();
+            disk.link(Path::new("/f"), Path::new("/d/f")).unwrap();
+            disk.remove(Path::new("/f")).unwrap();
+            let after = disk.after_power_cut(&mut Dice::new(SEEDS + seed), power(seed));
+            let [f, d, link] = ["/f", "/d", "/d/f"].map(|path| after.exists(Path::new(path)).unwrap());
+            assert!(
+                [(false, false, false), (false, true, false), (true, true, false), (true, true, true), (false, true, true)]
+                    .contains(&(f, d, link))
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_works_once_the_power_is_off() {
+        let power = power(1);
+        let disk = SimulatedDisk::new(Arc::clone(&power), DiskFaults::default());
+        power.goes_after(1);
+        let file = disk.create(Path::new("/f")).unwrap();
+        assert!(file.write_at(&[IoSlice::new(b"x")], 0).is_err(), "the power goes before the second step");
+        assert!(power.is_off() && file.sync_data().is_err() && disk.exists(Path::new("/f")).is_err());
+        assert_eq!(power.steps().0, 1);
+    }
+}

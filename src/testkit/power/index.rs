@@ -159,3 +159,44 @@ impl Kv for SimulatedIndex {
         false
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testkit::kv_suite;
+
+    fn index(seed: u64, answers_early: bool) -> SimulatedIndex {
+        SimulatedIndex::new(Arc::new(Power::on(seed)), answers_early)
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn conforms_to_the_contract_of_an_engine() {
+        kv_suite::run(Arc::new(index(1, false))).await;
+    }
+
+    /// The numbers of rows found after a cut, over many seeds, when two of three commits were answered.
+    async fn survivors(answers_early: bool) -> Vec<usize> {
+        let mut found = vec![];
+        for seed in 0..100 {
+            let index = index(seed, answers_early);
+            let put = |key: u8| vec![Write::Put(vec![b'O', key], Bytes::new())];
+            index.commit(vec![], put(1)).await.unwrap();
+            index.commit(vec![], put(2)).await.unwrap();
+            let _unanswered = index.commit(vec![], put(3)).now_or_never();
+            index.0.power.cut();
+            let after = index.after_power_cut(&mut Dice::new(seed), Arc::new(Power::on(seed)));
+            let rows = after.scan(keys::table(b'O'), 10).await.unwrap();
+            assert!(rows.iter().zip(1..).all(|((key, _), number)| key[1] == number), "the first so many");
+            found.push(rows.len());
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    #[tokio::test]
+    async fn answered_commits_survive_and_others_may() {
+        assert_eq!(survivors(false).await, [2, 3]);
+        assert_eq!(survivors(true).await, [0, 1, 2, 3], "the canary");
+    }
+}
