@@ -8,6 +8,8 @@ mod clients;
 mod gateway;
 #[path = "races/history.rs"]
 mod history;
+#[path = "power/log.rs"]
+mod log;
 #[path = "power/machine.rs"]
 mod machine;
 

@@ -609,6 +609,25 @@ impl Clients {
         for (object, id) in uploads {
             self.list_parts(object, id).await;
         }
+        self.list_objects().await;
+    }
+
+    /// A listing of all objects is a read of each of them.
+    async fn list_objects(&self) {
+        let list = ListObjects { bucket: bucket(), prefix: "k".to_owned(), delimiter: String::new(), after: None, count_max: 1000 };
+        let (heard, span) = self.execute(Operation::ListObjects(list), None, None).await;
+        let Heard::Answer(Reply { outcome: Outcome::ListObjects(listing), .. }) = heard else { panic!("objects cannot be listed") };
+        let mut found = BTreeMap::new();
+        for entry in listing.entries {
+            let Entry::Item(object) = entry else { panic!("{entry:?} without a delimiter") };
+            let (value, whole) = self.history.content(object.etag).unwrap_or_else(|| panic!("{object:?} was never written"));
+            assert_eq!(object.size, whole.len() as u64, "{object:?}");
+            found.insert(object.key, value);
+        }
+        for index in 0..=KEYS {
+            self.history.read(&object(index).key, found.remove(&object(index).key), span);
+        }
+        assert!(found.is_empty(), "{found:?} were never written");
     }
 
     /// Completes or aborts what is still open.
