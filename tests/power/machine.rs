@@ -39,6 +39,9 @@ const RECOVERY_STEPS_MAX: usize = 10;
 /// By how much the clock moves on at a time, under load.
 const TICK_MS: i64 = GRACE_MS / 8;
 
+/// Far more than anything takes, on the simulated clock.
+const STUCK_TIME: Duration = Duration::from_secs(600);
+
 const ROOT: &str = "/blobs";
 
 /// What the machine is like, and what is wrong with it.
@@ -115,7 +118,9 @@ pub(crate) fn run(seed: u64, setup: Setup) -> Ran {
         let is_last = cuts == CUTS;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
         let under_load;
-        (clients, under_load) = runtime.block_on(machine.live(&life, clients, is_first, is_last));
+        // When everybody waits for somebody, the paused clock goes on to this end at once.
+        let lives = async { tokio::time::timeout(STUCK_TIME, machine.live(&life, clients, is_first, is_last)).await };
+        (clients, under_load) = runtime.block_on(lives).expect("the machine is stuck");
         // Ends what still runs, which nobody notices any more.
         drop(runtime);
         steps.push(life.power.steps());
