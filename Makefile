@@ -29,10 +29,13 @@ test-clients: build
 	tests/clients/run.sh $(ARGS)
 
 # Power cuts and kills under load, many of them: minutes. A few belong to test-rust. Another first seed: CRASH_SEED=1000 make test-crash
+# Simulated ones first.
 test-crash: export CRASH_CUTS ?= 50
 test-crash: export CRASH_KILLS ?= 200
+test-crash: export POWER_SEEDS ?= 5000
 test-crash: prerequisites
 	@.ci/prerequisites crash
+	cargo test --release --locked --test power
 	cargo test --release --locked --test crash -- --nocapture
 
 # Figures, not verdicts: nothing fails for being slow.

@@ -12,6 +12,8 @@ mod history;
 mod log;
 #[path = "power/machine.rs"]
 mod machine;
+#[path = "power/steps.rs"]
+mod steps;
 
 use history::Counts;
 use machine::{Setup, run};
@@ -22,15 +24,17 @@ use std::panic::catch_unwind;
 const SEEDS: u64 = 200;
 
 /// What some seed must lead to, or they do not try enough.
-const TO_BE_SEEN: [&str; 18] = [
+const TO_BE_SEEN: [&str; 20] = [
     "appends",
     "audits",
     "completes repeated",
-    "cuts after the load",
-    "cuts under load",
-    "cuts while recovering",
+    "cuts",
+    "ends after the load",
+    "ends under load",
+    "ends while recovering",
     "files that did not survive",
     "files that lost their staging name",
+    "kills",
     "objects expired",
     "objects found absent",
     "objects read",

@@ -70,11 +70,17 @@ fn open_directory(path: &Path) -> (Arc<dyn Kv>, Arc<dyn BlobStore>) {
 pub(crate) struct Nature {
     clock: Arc<AtomicI64>,
     random: Arc<AtomicU64>,
+    /// Whether blob files share few directories, as they do on stores that are not new.
+    few_directories: bool,
 }
 
 impl Nature {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { clock: Arc::new(AtomicI64::new(BEGIN.millis())), random: Arc::new(AtomicU64::new(seed)) }
+        Self { clock: Arc::new(AtomicI64::new(BEGIN.millis())), random: Arc::new(AtomicU64::new(seed)), few_directories: false }
+    }
+
+    pub(crate) fn with_few_directories(self, few_directories: bool) -> Self {
+        Self { few_directories, ..self }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -86,12 +92,15 @@ impl Nature {
     }
 
     fn environment(&self) -> Environment {
-        let (time, random) = (self.clone(), Arc::clone(&self.random));
+        let (time, random, few_directories) = (self.clone(), Arc::clone(&self.random), self.few_directories);
         Environment {
             now: Arc::new(move || time.now()),
             random: Arc::new(move |bytes| {
                 let seed = random.fetch_add(0x0123_4567_89AB_CDEF, Ordering::SeqCst);
                 bytes.copy_from_slice(&Dice::new(seed).bytes(bytes.len()));
+                if few_directories && let [_, .., aa, bb] = bytes {
+                    (*aa, *bb) = (*aa % 4, *bb % 4);
+                }
             }),
         }
     }

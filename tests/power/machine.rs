@@ -1,4 +1,4 @@
-//! A simulated machine under load whose power goes again and again, with an audit after each restart.
+//! A simulated machine under load whose power goes, or whose process is killed, again and again; an audit after each restart.
 //!
 //! Everything follows from the seed: what clients ask for, how long each step takes and so in which order things happen,
 //! when the power goes, and what of the unsynced changes survives.
@@ -27,8 +27,8 @@ const TASKS: u64 = 8;
 /// Operations of each task between two starts, should the power last so long.
 const OPERATIONS: usize = 30;
 
-/// Power cuts under load.
-const CUTS: usize = 3;
+/// Power cuts and kills under load.
+const CUTS: usize = 4;
 
 /// Steps of disk and index until the power goes under load, at most; some loads end before.
 const STEPS_MAX: usize = 900;
@@ -108,7 +108,7 @@ pub(crate) fn run(seed: u64, setup: Setup) -> Ran {
         index: SimulatedIndex::new(Arc::clone(&power), setup.answers_early),
         power,
     };
-    let nature = Nature::new(seed);
+    let nature = Nature::new(seed).with_few_directories(dice.one_in(2));
     let mut clients = Clients::new(nature.clone());
     let mut machine = Machine { setup, dice, nature, counts: Counts::new(), leaks: BTreeSet::new() };
     let mut steps = Vec::new();
@@ -146,6 +146,13 @@ impl Machine {
     /// What a restart finds.
     fn restart(&mut self, life: &Life) -> Life {
         let power = Arc::new(Power::on(self.dice.number()));
+        if self.dice.one_in(3) {
+            // Only the process ended. What RocksDB has written by then may end anywhere, and opening it syncs it.
+            self.count("kills", 1);
+            let index = life.index.after_power_cut(&mut self.dice, Arc::clone(&power));
+            return Life { disk: life.disk.after_kill(Arc::clone(&power)), index, power };
+        }
+        self.count("cuts", 1);
         let disk = life.disk.after_power_cut(&mut self.dice, Arc::clone(&power));
         let index = life.index.after_power_cut(&mut self.dice, Arc::clone(&power));
         let (before, after) = (life.disk.files(), disk.files());
@@ -162,13 +169,13 @@ impl Machine {
         Life { power, disk, index }
     }
 
-    /// Starts, audits, and carries on until the power goes, or to the end. Returns whether it went under load.
+    /// Starts, audits, and carries on until everything stops, or to the end. Returns whether that was after the recovery.
     async fn live(&mut self, life: &Life, clients: Clients, is_first: bool, is_last: bool) -> (Clients, bool) {
         if !is_first && !is_last && self.dice.one_in(3) {
             life.power.goes_after(self.dice.below(RECOVERY_STEPS_MAX) as u64);
         }
         let Some(started) = self.start(life).await else {
-            self.count("cuts while recovering", 1);
+            self.count("ends while recovering", 1);
             return (clients, false);
         };
         life.power.goes_after(u64::MAX);
@@ -233,7 +240,7 @@ impl Machine {
         self.count("audits", 1);
     }
 
-    /// Tasks work until the power goes.
+    /// Tasks work until everything stops.
     async fn bear_load(&mut self, life: &Life, clients: Clients, started: &Started) -> Clients {
         let power = &life.power;
         power.goes_after(self.dice.below(STEPS_MAX) as u64);
@@ -258,7 +265,7 @@ impl Machine {
         for task in tasks {
             task.await.expect("a task runs to its end");
         }
-        let went = if power.is_off() { "cuts under load" } else { "cuts after the load" };
+        let went = if power.is_off() { "ends under load" } else { "ends after the load" };
         self.count(went, 1);
         power.cut();
         for other in others {

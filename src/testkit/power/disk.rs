@@ -52,6 +52,13 @@ struct Tree {
     locked: BTreeSet<PathBuf>,
 }
 
+/// An empty one.
+impl Default for Tree {
+    fn default() -> Self {
+        Self { nodes: vec![Node::Directory(Directory::default())], changes: vec![], locked: BTreeSet::new() }
+    }
+}
+
 enum Node {
     File(Content),
     Directory(Directory),
@@ -86,8 +93,7 @@ impl SimulatedDisk {
     /// An empty disk.
     #[must_use]
     pub fn new(power: Arc<Power>, faults: DiskFaults) -> Self {
-        let tree = Tree { nodes: vec![Node::Directory(Directory::default())], changes: vec![], locked: BTreeSet::new() };
-        Self::with(tree, power, faults)
+        Self::with(Tree::default(), power, faults)
     }
 
     fn with(tree: Tree, power: Arc<Power>, faults: DiskFaults) -> Self {
@@ -106,6 +112,13 @@ impl SimulatedDisk {
     pub fn after_power_cut(&self, dice: &mut Dice, power: Arc<Power>) -> Self {
         let tree = lock(&self.0.tree).after_power_cut(self.0.has_journal, dice);
         Self::with(tree, power, self.0.faults)
+    }
+
+    /// What a restart finds when it was the process that ended, not the power: everything, and no less unsynced than before.
+    #[must_use]
+    pub fn after_kill(&self, power: Arc<Power>) -> Self {
+        let tree = Tree { locked: BTreeSet::new(), ..std::mem::take(&mut *lock(&self.0.tree)) };
+        Self(Arc::new(Inner { power, faults: self.0.faults, has_journal: self.0.has_journal, tree: Mutex::new(tree) }))
     }
 
     /// The paths of all files.
@@ -605,6 +618,27 @@ mod tests {
                     .contains(&(f, d, link))
             );
         }
+    }
+
+    #[test]
+    fn a_kill_loses_nothing_and_syncs_nothing() {
+        let found = outcomes(
+            |disk| {
+                write(&*disk.create(Path::new("/f")).unwrap(), b"bytes", 0);
+                assert!(disk.after_kill(power(1)).exists(Path::new("/f")).unwrap());
+                assert!(!disk.exists(Path::new("/f")).unwrap(), "whoever was killed does no more harm");
+            },
+            |_| (),
+        );
+        assert_eq!(found.len(), 1);
+        let mut survived = BTreeSet::new();
+        for seed in 0..SEEDS {
+            let disk = disk(seed);
+            write(&*disk.create(Path::new("/f")).unwrap(), b"bytes", 0);
+            let after = disk.after_kill(power(seed)).after_power_cut(&mut Dice::new(SEEDS + seed), power(seed));
+            survived.insert(after.exists(Path::new("/f")).unwrap());
+        }
+        assert_eq!(survived.len(), 2);
     }
 
     #[test]
