@@ -21,7 +21,7 @@ use partway::testkit::power::DiskFaults;
 use std::panic::catch_unwind;
 
 /// Seeds of each test.
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 150;
 
 /// What some seed must lead to, or they do not try enough.
 const TO_BE_SEEN: [&str; 20] = [
