@@ -28,13 +28,16 @@ test-clients: build
 	tests/clients/setup.sh
 	tests/clients/run.sh $(ARGS)
 
-# Power cuts and kills under load, many of them, and a start over many objects: minutes. A few belong to test-rust. Another first seed: CRASH_SEED=1000 make test-crash
+# Power cuts, simulated ones first, and kills under load, many of them, and a start over many objects: minutes. A few belong to
+# test-rust. Another first seed: CRASH_SEED=1000 make test-crash
 test-crash: export CRASH_CUTS ?= 50
 test-crash: export CRASH_KILLS ?= 200
+test-crash: export POWER_SEEDS ?= 5000
 test-crash: export STARTUP_OBJECTS ?= 1000000
 test-crash: export STARTUP_LOAD_SECS ?= 15
 test-crash: prerequisites
 	@.ci/prerequisites crash
+	cargo test --release --locked --test power
 	cargo test --release --locked --test crash --test startup -- --nocapture
 
 # Storms of racing requests for an hour, which is as many as fit. Shorter: make test-races RACES_MINUTES=5

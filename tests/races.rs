@@ -3,6 +3,8 @@
 //! The order of things is not repeatable, what the tasks do is: `RACES_SEED=<seed>` runs the storms of one
 //! seed, `RACES_STORMS=<count>` more of them, `RACES_MINUTES=<minutes>` as many as fit into that time.
 
+#[path = "races/clients.rs"]
+mod clients;
 mod gateway;
 #[path = "races/history.rs"]
 mod history;

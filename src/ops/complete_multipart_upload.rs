@@ -27,6 +27,9 @@ use crate::{
 };
 use std::{collections::BTreeMap, ops::Range};
 
+/// Up to so many parts are assembled where they are asked for; more go to a thread that may block.
+const ASSEMBLE_HERE_PARTS_MAX: usize = 16;
+
 impl Gateway {
     pub(super) async fn complete_multipart_upload(
         &self,
@@ -139,6 +142,9 @@ impl Gateway {
             object_size: operation.object_size,
             limits: *limits,
         };
+        if list.parts().len() <= ASSEMBLE_HERE_PARTS_MAX {
+            return assemble(&demand, &list, uploaded);
+        }
         // Combining the CRCs of 10,000 parts takes long enough to be kept off the threads that serve.
         tokio::task::spawn_blocking(move || assemble(&demand, &list, uploaded)).await.map_err(|error| {
             tracing::error!(%error, "assembling an object");

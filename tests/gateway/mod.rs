@@ -5,6 +5,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::TryStreamExt;
+pub(crate) use partway::testkit::dice::Dice;
 use partway::{
     blob::{BlobStore, LocalBlobs, LocalSettings, MemoryBlobs},
     meta::{Kv, MemoryKv, RocksKv, RocksSettings},
@@ -31,42 +32,6 @@ pub(crate) const RETENTION_MS: i64 = 1_000_000;
 
 /// When every test begins.
 pub(crate) const BEGIN: Timestamp = Timestamp::from_millis(1_700_000_000_000);
-
-/// Numbers that follow from a seed (splitmix64).
-#[derive(Clone, Debug)]
-pub(crate) struct Dice(u64);
-
-impl Dice {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    pub(crate) fn number(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// One of `0 .. count`.
-    pub(crate) fn below(&mut self, count: usize) -> usize {
-        usize::try_from(self.number() % count as u64).expect("below a count")
-    }
-
-    /// Whether a chance of one in `count` comes true.
-    pub(crate) fn one_in(&mut self, count: usize) -> bool {
-        self.below(count) == 0
-    }
-
-    pub(crate) fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        &from[self.below(from.len())]
-    }
-
-    pub(crate) fn bytes(&mut self, size: usize) -> Vec<u8> {
-        (0..size).map(|_| self.number() as u8).collect()
-    }
-}
 
 /// Where a gateway keeps things; survives the gateway.
 pub(crate) enum Place {
@@ -105,11 +70,17 @@ fn open_directory(path: &Path) -> (Arc<dyn Kv>, Arc<dyn BlobStore>) {
 pub(crate) struct Nature {
     clock: Arc<AtomicI64>,
     random: Arc<AtomicU64>,
+    /// Whether blob files share few directories, as they do on stores that are not new.
+    few_directories: bool,
 }
 
 impl Nature {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { clock: Arc::new(AtomicI64::new(BEGIN.millis())), random: Arc::new(AtomicU64::new(seed)) }
+        Self { clock: Arc::new(AtomicI64::new(BEGIN.millis())), random: Arc::new(AtomicU64::new(seed)), few_directories: false }
+    }
+
+    pub(crate) fn with_few_directories(self, few_directories: bool) -> Self {
+        Self { few_directories, ..self }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -121,27 +92,35 @@ impl Nature {
     }
 
     fn environment(&self) -> Environment {
-        let (time, random) = (self.clone(), Arc::clone(&self.random));
+        let (time, random, few_directories) = (self.clone(), Arc::clone(&self.random), self.few_directories);
         Environment {
             now: Arc::new(move || time.now()),
             random: Arc::new(move |bytes| {
                 let seed = random.fetch_add(0x0123_4567_89AB_CDEF, Ordering::SeqCst);
                 bytes.copy_from_slice(&Dice::new(seed).bytes(bytes.len()));
+                if few_directories && let [_, .., aa, bb] = bytes {
+                    (*aa, *bb) = (*aa % 4, *bb % 4);
+                }
             }),
         }
     }
 
     /// A gateway that has recovered.
     pub(crate) async fn start(&self, kv: Arc<dyn Kv>, blobs: Arc<dyn BlobStore>) -> Arc<Gateway> {
+        let gateway = self.gateway(kv, blobs, GRACE_MS);
+        gateway.recover().await.expect("the gateway recovers");
+        gateway
+    }
+
+    /// A gateway that has not recovered yet.
+    pub(crate) fn gateway(&self, kv: Arc<dyn Kv>, blobs: Arc<dyn BlobStore>, reap_grace_ms: i64) -> Arc<Gateway> {
         let settings = GatewaySettings {
             inline_size_bytes_max: INLINE_MAX,
-            reap_grace_ms: GRACE_MS,
+            reap_grace_ms,
             completed_retention_ms: RETENTION_MS,
             ..GatewaySettings::default()
         };
-        let gateway = Gateway::new(kv, blobs, settings, self.environment());
-        gateway.recover().await.expect("the gateway recovers");
-        gateway
+        Gateway::new(kv, blobs, settings, self.environment())
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) type Value = Option<[u8; 16]>;
 pub(crate) const SLICE_SIZE: usize = 12;
 
 /// When something happened: between these moments. Without an end nobody knows whether it happened at all.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) begin: Moment,
     pub(crate) end: Option<Moment>,
@@ -55,6 +55,17 @@ struct PartWrite {
     span: Span,
 }
 
+struct UnknownCopy {
+    source: ObjectKey,
+    target: CopyTarget,
+    span: Span,
+}
+
+enum CopyTarget {
+    Object(ObjectKey),
+    Part { id: UploadId, number: PartNumber, is_slice: bool },
+}
+
 #[derive(Default)]
 struct UploadLog {
     parts: Vec<PartWrite>,
@@ -82,6 +93,8 @@ pub(crate) struct History {
     /// The objects that uploads became: several answers, one write.
     completions: Mutex<BTreeMap<(ObjectKey, UploadId, [u8; 16]), Span>>,
     multipart: Mutex<HashMap<ETag, [u8; 16]>>,
+    /// Copies that nobody answered, of objects and into parts. What they would have copied is known when all is.
+    unknown_copies: Mutex<Vec<UnknownCopy>>,
     /// Appends and deletes by rules that were acknowledged.
     appends: AtomicU64,
     expiries: AtomicU64,
@@ -150,6 +163,21 @@ impl History {
         let write = completions.entry((key.clone(), id, value)).or_insert(span);
         write.begin = write.begin.min(span.begin);
         write.end = write.end.into_iter().chain(span.end).min();
+    }
+
+    /// A copy that nobody answered.
+    pub(crate) fn may_have_copied(&self, source: &ObjectKey, target: &ObjectKey, span: Span) {
+        // Onto itself it changes nothing.
+        if source != target {
+            let copy = UnknownCopy { source: source.clone(), target: CopyTarget::Object(target.clone()), span };
+            self.unknown_copies.lock().unwrap().push(copy);
+        }
+    }
+
+    /// A copy into a part, of an object or of its slice, that nobody answered.
+    pub(crate) fn may_have_copied_part(&self, source: &ObjectKey, is_slice: bool, id: UploadId, number: PartNumber, span: Span) {
+        let target = CopyTarget::Part { id, number, is_slice };
+        self.unknown_copies.lock().unwrap().push(UnknownCopy { source: source.clone(), target, span });
     }
 
     pub(crate) fn read(&self, key: &ObjectKey, value: Value, span: Span) {
@@ -226,10 +254,11 @@ impl History {
 
     /// Everything that no order explains, a line each.
     pub(crate) fn contradictions(&self) -> Vec<String> {
-        let (mut keys, uploads) = (self.keys.lock().unwrap(), self.uploads.lock().unwrap());
+        let (mut keys, mut uploads) = (self.keys.lock().unwrap(), self.uploads.lock().unwrap());
         for ((key, _, value), span) in std::mem::take(&mut *self.completions.lock().unwrap()) {
             keys.entry(key).or_default().writes.push(Access { value: Some(value), span });
         }
+        self.resolve_copies(&mut keys, &mut uploads);
         let mut found = Vec::new();
         for (id, log) in uploads.iter() {
             found.extend(log.contradictions().into_iter().map(|line| format!("upload {id}: {line}")));
@@ -241,7 +270,58 @@ impl History {
     }
 }
 
+impl History {
+    /// Adds what copies that nobody answered may have written: whatever they may have read.
+    fn resolve_copies(&self, keys: &mut BTreeMap<ObjectKey, KeyLog>, uploads: &mut BTreeMap<UploadId, UploadLog>) {
+        let copies = std::mem::take(&mut *self.unknown_copies.lock().unwrap());
+        // One may have copied what another wrote, so they are gone through until nothing is new.
+        let mut is_new = true;
+        while std::mem::take(&mut is_new) {
+            for UnknownCopy { source, target, span } in &copies {
+                let CopyTarget::Object(target) = target else { continue };
+                let values = keys.get(source).map(|log| log.readable(*span)).unwrap_or_default();
+                let writes = &mut keys.entry(target.clone()).or_default().writes;
+                for value in values.into_iter().filter(Option::is_some) {
+                    if !writes.iter().any(|write| write.value == value && write.span == *span) {
+                        writes.push(Access { value, span: *span });
+                        is_new = true;
+                    }
+                }
+            }
+        }
+        for UnknownCopy { source, target, span } in copies {
+            let CopyTarget::Part { id, number, is_slice } = target else { continue };
+            let values = keys.get(&source).map(|log| log.readable(span)).unwrap_or_default();
+            for value in values.into_iter().flatten() {
+                let (_, bytes) = self.content(ETag::Whole(value)).expect("its bytes were made known");
+                // What is too short was never there: a Complete without parts, which was refused without an answer.
+                let Some(slice) = bytes.get(..SLICE_SIZE) else { continue };
+                let etag = ETag::Whole(if is_slice { partway::digest::md5(slice) } else { value });
+                uploads.entry(id).or_default().parts.push(PartWrite { number, etag, span });
+            }
+        }
+    }
+}
+
 impl KeyLog {
+    /// What a read in this time may find.
+    fn readable(&self, span: Span) -> Vec<Value> {
+        let newest = self.newest_before(span.begin);
+        let explains = |write: &&Access| Self::explains(write, span.end.unwrap_or(Moment::MAX), newest);
+        self.writes.iter().filter(explains).map(|write| write.value).collect()
+    }
+
+    /// When the write began that is the last to have begun of those that were over by then.
+    fn newest_before(&self, moment: Moment) -> Moment {
+        let before = |write: &&Access| write.span.end.is_some_and(|end| end < moment);
+        self.writes.iter().filter(before).map(|write| write.span.begin).max().unwrap_or(0)
+    }
+
+    /// Whether a read that ended then, with the newest write before it, may have found what a write wrote.
+    fn explains(write: &Access, read_end: Moment, newest: Moment) -> bool {
+        write.span.begin < read_end && write.span.end.is_none_or(|end| end >= newest)
+    }
+
     fn contradictions(&mut self) -> Vec<String> {
         self.writes.push(Access { value: None, span: Span { begin: 0, end: Some(0) } });
         // Whoever reads a value knows that it has been written.
@@ -254,11 +334,8 @@ impl KeyLog {
         let mut found = Vec::new();
         for read in &self.reads {
             let read_end = read.span.end.unwrap_or(Moment::MAX);
-            // The write before the read that began last.
-            let before = |write: &&Access| write.span.end.is_some_and(|end| end < read.span.begin);
-            let newest = self.writes.iter().filter(before).map(|write| write.span.begin).max().unwrap_or(0);
-            let explains = |write: &Access| write.span.begin < read_end && write.span.end.is_none_or(|end| end >= newest);
-            if !self.writes.iter().any(|write| write.value == read.value && explains(write)) {
+            let newest = self.newest_before(read.span.begin);
+            if !self.writes.iter().any(|write| write.value == read.value && Self::explains(write, read_end, newest)) {
                 let writers: Vec<_> = self.writes.iter().filter(|write| write.value == read.value).collect();
                 found.push(format!("{read:?} although a write that began at {newest} had ended; it was written by {writers:?}"));
             }

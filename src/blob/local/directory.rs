@@ -14,20 +14,22 @@
 //! docs/adr/0001-blob-files.md goes through the power cuts.
 
 use super::{
+    disk::{Disk, DiskFile},
     health::{Health, io_error, is_no_space},
     staging::StagedFile,
 };
 use crate::blob::{BlobError, BlobId};
 use std::{
     collections::{BTreeSet, BinaryHeap, HashSet},
-    fs::{self, File},
+    ffi::OsStr,
     io,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 /// The places of a store's files.
 pub(super) struct Directory {
+    pub(super) disk: Arc<dyn Disk>,
     /// Where everything is.
     pub(super) root: PathBuf,
     staging: PathBuf,
@@ -43,35 +45,33 @@ type FanOut = (u8, Option<u8>);
 
 impl Directory {
     /// Creates what is missing. Also returns the lock, which keeps other processes out as long as it lives.
-    pub(super) fn open(root: &Path, sync: bool) -> Result<(Self, File), BlobError> {
+    pub(super) fn open(disk: Arc<dyn Disk>, root: &Path, sync: bool) -> Result<(Self, Box<dyn Send + Sync>), BlobError> {
         let failed = |error: io::Error| io_error(&format!("opening the blob directory {}", root.display()), &error);
         let root = &std::path::absolute(root).map_err(failed)?;
-        let missing = root.ancestors().take_while(|path| !path.exists()).count();
-        let directory = Self {
-            root: root.clone(),
-            staging: root.join("staging"),
-            data: root.join("data"),
-            sync,
-            health: Health::default(),
-            durable: Mutex::default(),
-        };
-        fs::create_dir_all(root).map_err(failed)?;
-        let lock = File::options().create(true).truncate(false).write(true).open(root.join("lock")).map_err(failed)?;
-        lock.try_lock().map_err(|error| BlobError::Io(format!("the blob directory {} is in use: {error}", root.display())))?;
-        for path in [&directory.staging, &directory.data] {
-            create_directory(path).map_err(failed)?;
+        let missing: Vec<_> = root.ancestors().take_while(|path| !disk.exists(path).unwrap_or(false)).collect();
+        for path in missing.iter().rev() {
+            create_directory(&*disk, path).map_err(failed)?;
+        }
+        let lock = disk.lock(&root.join("lock")).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => BlobError::Io(format!("the blob directory {} is in use: {error}", root.display())),
+            _ => failed(error),
+        })?;
+        let (staging, data) = (root.join("staging"), root.join("data"));
+        for path in [&staging, &data] {
+            create_directory(&*disk, path).map_err(failed)?;
         }
         if sync {
             // Each directory holds the name of the one below it, and those that were missing are new.
-            for path in root.ancestors().take(missing + 2) {
-                match sync_directory(path) {
+            for path in root.ancestors().take(missing.len() + 2) {
+                match disk.open(path).and_then(|directory| directory.sync_all()) {
                     // A parent that we may not read was made by somebody else, who had to sync it.
                     Err(error) if path != root && error.kind() == io::ErrorKind::PermissionDenied => {}
                     result => result.map_err(failed)?,
                 }
             }
         }
-        Ok((directory, lock))
+        let root = root.clone();
+        Ok((Self { disk, root, staging, data, sync, health: Health::default(), durable: Mutex::default() }, lock))
     }
 
     pub(super) fn staging_path(&self, blob: BlobId) -> PathBuf {
@@ -85,12 +85,11 @@ impl Directory {
 
     /// Free bytes for this process on the file system; `None` when it does not tell.
     pub(super) fn free_bytes(&self) -> Option<u64> {
-        let stat = rustix::fs::statvfs(&self.staging).ok()?;
-        (stat.f_blocks > 0).then(|| stat.f_bavail.saturating_mul(stat.f_frsize))
+        self.disk.free_bytes(&self.staging)
     }
 
     /// Syncs a file's bytes. fdatasync is enough: it includes the size and the extents, and leaves out only the times.
-    pub(super) fn sync_file(&self, file: &File) -> Result<(), BlobError> {
+    pub(super) fn sync_file(&self, file: &dyn DiskFile) -> Result<(), BlobError> {
         if self.sync { self.health.judge("syncing a blob file", file.sync_data()) } else { Ok(()) }
     }
 
@@ -104,11 +103,11 @@ impl Directory {
         let mut parents = Vec::new();
         for (fan_out, path, parent) in [((aa, None), branch, self.data.as_path()), ((aa, Some(bb)), leaf, branch)] {
             if !self.is_durable(fan_out) {
-                create_directory(path).map_err(|error| self.health.write_error("creating a fan-out directory", &error))?;
+                create_directory(&*self.disk, path).map_err(|error| self.health.write_error("creating a fan-out directory", &error))?;
                 parents.push((fan_out, parent));
             }
         }
-        match fs::hard_link(self.staging_path(blob), &target) {
+        match self.disk.link(&self.staging_path(blob), &target) {
             Ok(()) => staged.linked_as(target.clone()),
             Err(error) if is_no_space(&error) => return Err(BlobError::NoSpace),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(BlobError::Io(format!("blob {blob} exists already"))),
@@ -131,35 +130,35 @@ impl Directory {
         let mut leaves = BTreeSet::new();
         for &blob in blobs {
             let path = self.data_path(blob);
-            remove_file(&path).map_err(failed)?;
+            remove_file(&*self.disk, &path).map_err(failed)?;
             // Also that of a file that is absent: who removed it may not have lived to sync.
             leaves.insert(leaf_of(&path).to_owned());
         }
         // All names are gone before the first sync, so that a journalling file system commits that once and the other
         // syncs find it done.
         for leaf in leaves {
-            if leaf.try_exists().map_err(failed)? {
+            if self.disk.exists(&leaf).map_err(failed)? {
                 self.sync_directory(&leaf)?;
             }
         }
-        blobs.iter().try_for_each(|&blob| remove_file(&self.staging_path(blob))).map_err(failed)
+        blobs.iter().try_for_each(|&blob| remove_file(&*self.disk, &self.staging_path(blob))).map_err(failed)
     }
 
     /// Removes the staging name of a sealed blob.
     pub(super) fn confirm(&self, blob: BlobId) -> io::Result<()> {
-        remove_file(&self.staging_path(blob))
+        remove_file(&*self.disk, &self.staging_path(blob))
     }
 
     /// Clears `staging` of files that were never published and returns the ids of those that were.
     pub(super) fn recover(&self) -> Result<BTreeSet<BlobId>, BlobError> {
         let failed = |error: io::Error| io_error("reading the staging directory", &error);
         let mut unconfirmed = BTreeSet::new();
-        for entry in fs::read_dir(&self.staging).map_err(failed)? {
-            let Some(blob) = blob_of(&entry.map_err(failed)?) else { continue };
-            if self.data_path(blob).try_exists().map_err(failed)? {
+        for name in self.disk.list(&self.staging).map_err(failed)? {
+            let Some(blob) = blob_of(&name.map_err(failed)?) else { continue };
+            if self.disk.exists(&self.data_path(blob)).map_err(failed)? {
                 unconfirmed.insert(blob);
             } else {
-                remove_file(&self.staging_path(blob)).map_err(failed)?;
+                remove_file(&*self.disk, &self.staging_path(blob)).map_err(failed)?;
             }
         }
         Ok(unconfirmed)
@@ -185,31 +184,32 @@ impl Directory {
     /// The ids of one fan-out directory.
     pub(super) fn shelf(&self, number: u16) -> Result<Vec<BlobId>, BlobError> {
         let [aa, bb] = number.to_be_bytes();
-        let entries = match fs::read_dir(self.data.join(format!("{aa:02x}/{bb:02x}"))) {
+        let names = match self.disk.list(&self.data.join(format!("{aa:02x}/{bb:02x}"))) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries,
+            names => names,
         };
-        let ids = entries.and_then(|entries| entries.map(|entry| Ok(blob_of(&entry?))).collect::<io::Result<Vec<_>>>());
+        let ids = names.and_then(|names| names.map(|name| Ok(blob_of(&name?))).collect::<io::Result<Vec<_>>>());
         Ok(ids.map_err(|error| io_error("reading a fan-out directory", &error))?.into_iter().flatten().collect())
     }
 
     /// The length of a sealed file that has no staging name any more.
     pub(super) fn settled_size(&self, blob: BlobId) -> Result<Option<u64>, BlobError> {
         let failed = |error: io::Error| io_error("looking at a blob file", &error);
-        if self.staging_path(blob).try_exists().map_err(failed)? {
+        if self.disk.exists(&self.staging_path(blob)).map_err(failed)? {
             return Ok(None);
         }
-        match fs::metadata(self.data_path(blob)) {
+        match self.disk.open(&self.data_path(blob)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            found => Ok(Some(found.map_err(failed)?.len())),
+            found => Ok(Some(found.and_then(|file| file.length()).map_err(failed)?)),
         }
     }
 
     fn walk(&self, mut visit: impl FnMut(BlobId)) -> io::Result<()> {
-        for branch in fs::read_dir(&self.data)? {
-            for leaf in fs::read_dir(branch?.path())? {
-                for entry in fs::read_dir(leaf?.path())? {
-                    blob_of(&entry?).into_iter().for_each(&mut visit);
+        for branch in self.disk.list(&self.data)? {
+            let branch = self.data.join(branch?);
+            for leaf in self.disk.list(&branch)? {
+                for name in self.disk.list(&branch.join(leaf?))? {
+                    blob_of(&name?).into_iter().for_each(&mut visit);
                 }
             }
         }
@@ -222,7 +222,7 @@ impl Directory {
             return Ok(());
         }
         // Too many open files is no failed sync: the blob is not sealed, but nothing else is in doubt.
-        let directory = File::open(path).map_err(|error| io_error("opening a blob directory", &error))?;
+        let directory = self.disk.open(path).map_err(|error| io_error("opening a blob directory", &error))?;
         self.health.judge("syncing a blob directory", directory.sync_all())
     }
 
@@ -232,12 +232,11 @@ impl Directory {
 }
 
 /// The blob that a directory entry is named after; what is not named after one is not ours to judge.
-fn blob_of(entry: &fs::DirEntry) -> Option<BlobId> {
-    let name = entry.file_name();
+fn blob_of(name: &OsStr) -> Option<BlobId> {
     let mut id = [0; 16];
     hex::decode_to_slice(name.to_str()?, &mut id).ok()?;
     let blob = BlobId(id);
-    (name == *blob.to_string()).then_some(blob)
+    (name == blob.to_string().as_str()).then_some(blob)
 }
 
 /// The directory of a file in `data`.
@@ -245,20 +244,16 @@ fn leaf_of(data_path: &Path) -> &Path {
     data_path.parent().expect("a data path has a directory")
 }
 
-pub(super) fn create_directory(path: &Path) -> io::Result<()> {
-    match fs::create_dir(path) {
+pub(super) fn create_directory(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    match disk.create_directory(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         result => result,
     }
 }
 
-fn sync_directory(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
-}
-
 /// Removes a file; an absent one is fine.
-pub(super) fn remove_file(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
+pub(super) fn remove_file(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    match disk.remove(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         result => result,
     }

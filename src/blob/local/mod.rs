@@ -1,9 +1,11 @@
 //! Blobs in a local directory, one immutable file each.
 //!
-//! `format` is the file, `directory` its places and names, `staging` writes, `reader` reads, `quarantine` keeps what was
-//! moved out, and `health` remembers a failed sync. docs/adr/0001-blob-files.md has the format and the publish order.
+//! `format` is the file, `directory` its places and names, `staging` writes, `reader` reads, `disk` is what they do it
+//! on, `quarantine` keeps what was moved out, and `health` remembers a failed sync. docs/adr/0001-blob-files.md has the
+//! format and the publish order.
 
 mod directory;
+mod disk;
 mod format;
 mod health;
 mod quarantine;
@@ -12,6 +14,8 @@ mod staging;
 #[cfg(test)]
 mod tests;
 
+pub use disk::{Disk, DiskFile, Names, Pace};
+
 use super::{BlobError, BlobId, BlobStore, BlobStream, Staging, blocking};
 use crate::{
     model::{ByteRange, Timestamp},
@@ -19,12 +23,12 @@ use crate::{
 };
 use async_trait::async_trait;
 use directory::Directory;
+use disk::FileSystem;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use reader::{BlobFile, RangeReader};
 use staging::LocalStaging;
 use std::{
     collections::BTreeSet,
-    fs::File,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -48,7 +52,7 @@ pub struct LocalBlobs {
     /// What an earlier run left and nobody has settled yet. Locked for look-ups only.
     unconfirmed: Mutex<BTreeSet<BlobId>>,
     /// Keeps other processes out; released when the store is dropped.
-    _lock: File,
+    _lock: Box<dyn Send + Sync>,
 }
 
 impl LocalBlobs {
@@ -57,7 +61,15 @@ impl LocalBlobs {
     /// # Errors
     /// [`BlobError::Io`] when the directory cannot be used or another process uses it; [`BlobError::NoSpace`].
     pub fn open(root: &Path, settings: LocalSettings) -> Result<Self, BlobError> {
-        let (directory, lock) = Directory::open(root, settings.sync)?;
+        Self::open_on(Arc::new(FileSystem), root, settings)
+    }
+
+    /// The same on a disk of choice.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_on(disk: Arc<dyn Disk>, root: &Path, settings: LocalSettings) -> Result<Self, BlobError> {
+        let (directory, lock) = Directory::open(disk, root, settings.sync)?;
         let unconfirmed = Mutex::new(directory.recover()?);
         Ok(Self { directory: Arc::new(directory), unconfirmed, _lock: lock })
     }
@@ -67,7 +79,7 @@ impl LocalBlobs {
         work: impl FnOnce(Arc<Directory>) -> Result<T, BlobError> + Send + 'static,
     ) -> Result<T, BlobError> {
         let directory = Arc::clone(&self.directory);
-        blocking::run(move || work(directory)).await
+        blocking::run(directory.disk.pace(), move || work(directory)).await
     }
 
     /// Takes a blob off the list of those to be settled.

@@ -65,7 +65,7 @@ impl Directory {
         self.health.check()?;
         let quarantine = self.root.join(DIRECTORY);
         if !quarantine.try_exists().unwrap_or(false) {
-            create_directory(&quarantine).map_err(|error| io_error("making the quarantine", &error))?;
+            create_directory(&*self.disk, &quarantine).map_err(|error| io_error("making the quarantine", &error))?;
         }
         // Whoever made it may not have lived to sync it.
         self.sync_directory(&self.root)?;

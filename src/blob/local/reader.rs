@@ -2,6 +2,7 @@
 
 use super::{
     directory::Directory,
+    disk::{Disk, DiskFile},
     format::{BLOCK_SIZE, ENTRY_SIZE, FOOTER_SIZE, Footer, block_count, crc32c, file_size, u32_at},
     health::io_error,
 };
@@ -14,8 +15,7 @@ use futures_util::{
     StreamExt as _,
     stream::{self, unfold},
 };
-use rustix::{buffer::spare_capacity, io::Errno};
-use std::{fs::File, io, os::unix::fs::FileExt, sync::Arc};
+use std::{io, sync::Arc};
 
 /// Blocks read at once; a piece of a stream has at most this many.
 const PIECE_BLOCK_COUNT_MAX: u64 = 4;
@@ -24,30 +24,30 @@ const BLOCK: u64 = BLOCK_SIZE as u64;
 
 /// An open blob file with a footer that holds together. It stays readable although the blob is deleted.
 pub(super) struct BlobFile {
-    file: File,
+    disk: Arc<dyn Disk>,
+    file: Box<dyn DiskFile>,
     footer: Footer,
 }
 
 impl BlobFile {
     /// Opens a blob; blocks.
     pub(super) fn open(directory: &Directory, blob: BlobId) -> Result<Self, BlobError> {
-        let file = File::open(directory.data_path(blob)).map_err(|error| match error.kind() {
+        let file = directory.disk.open(&directory.data_path(blob)).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => BlobError::Missing(blob),
             _ => io_error(&format!("opening blob {blob}"), &error),
         })?;
-        let length = file.metadata().map_err(|error| io_error(&format!("opening blob {blob}"), &error))?.len();
+        let length = file.length().map_err(|error| io_error(&format!("opening blob {blob}"), &error))?;
         let corrupt = |why: String| BlobError::Corrupt(blob, why);
         let at = length.checked_sub(FOOTER_SIZE as u64).ok_or_else(|| corrupt(format!("a file of {length} bytes has no footer")))?;
-        let mut footer = [0; FOOTER_SIZE];
-        file.read_exact_at(&mut footer, at).map_err(|error| read_error(blob, &error))?;
-        let footer = Footer::decode(&footer).map_err(corrupt)?;
+        let footer = read_exact_at(&*file, FOOTER_SIZE, at).map_err(|error| read_error(blob, &error))?;
+        let footer = Footer::decode(footer.first_chunk().expect("so many bytes were read")).map_err(corrupt)?;
         if footer.blob != blob {
             return Err(corrupt(format!("the file holds blob {}", footer.blob)));
         }
         if file_size(footer.size) != Some(length) {
             return Err(corrupt(format!("a file of {length} bytes cannot hold {} bytes of data", footer.size)));
         }
-        Ok(Self { file, footer })
+        Ok(Self { disk: Arc::clone(&directory.disk), file, footer })
     }
 
     /// Size of the data in bytes.
@@ -68,21 +68,10 @@ impl BlobFile {
         self.read(self.size() + start * ENTRY_SIZE as u64, (end - start) * ENTRY_SIZE as u64)
     }
 
-    /// Reads exactly so many bytes at an offset, into memory that is not cleared first.
+    /// Reads exactly so many bytes at an offset.
     fn read(&self, offset: u64, count: u64) -> Result<Vec<u8>, BlobError> {
         let count = usize::try_from(count).expect("a table or a piece fits in memory");
-        let mut bytes = Vec::with_capacity(count);
-        while bytes.len() < count {
-            let at = offset + bytes.len() as u64;
-            match rustix::io::pread(&self.file, spare_capacity(&mut bytes), at) {
-                Ok(0) => return Err(read_error(self.footer.blob, &io::ErrorKind::UnexpectedEof.into())),
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(error) => return Err(read_error(self.footer.blob, &error.into())),
-            }
-        }
-        // The allocator may have given more room than asked for, and the file may have filled it.
-        bytes.truncate(count);
-        Ok(bytes)
+        read_exact_at(&*self.file, count, offset).map_err(|error| read_error(self.footer.blob, &error))
     }
 
     fn corrupt(&self, why: String) -> BlobError {
@@ -156,7 +145,7 @@ impl ReadAhead {
         let (reader, start) = (Arc::clone(&self.reader), self.next);
         if start < reader.range.end {
             self.next = reader.piece_end(start);
-            self.piece = Some(Job::start(move || reader.piece(start)));
+            self.piece = Some(Job::start(reader.file.disk.pace(), move || reader.piece(start)));
         }
     }
 
@@ -167,6 +156,23 @@ impl ReadAhead {
         }
         Some((piece, self))
     }
+}
+
+/// Reads exactly so many bytes at an offset, into memory that is not cleared first.
+fn read_exact_at(file: &dyn DiskFile, count: usize, offset: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(count);
+    while bytes.len() < count {
+        let at = offset + bytes.len() as u64;
+        match file.read_at(&mut bytes, at) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    // The allocator may have given more room than asked for, and the file may have filled it.
+    bytes.truncate(count);
+    Ok(bytes)
 }
 
 /// What an error while reading means: a file that ends early has lost bytes.

@@ -4,6 +4,7 @@
 
 use super::{
     directory::{Directory, remove_file},
+    disk::DiskFile,
     format::{Footer, TableBuilder, crc32c, file_size},
 };
 use crate::blob::{
@@ -12,14 +13,8 @@ use crate::blob::{
 };
 use async_trait::async_trait;
 use bytes::Bytes;
-use rustix::{
-    fs::{FallocateFlags, fallocate},
-    io::Errno,
-};
 use std::{
-    fs::File,
     io::{self, IoSlice},
-    os::unix::fs::FileExt,
     path::PathBuf,
     sync::Arc,
 };
@@ -49,7 +44,7 @@ impl Staging for LocalStaging {
     async fn append(&mut self, bytes: Vec<Bytes>) -> Result<(), BlobError> {
         let mut writer = self.take()?;
         self.writer = Some(
-            blocking::run(move || {
+            blocking::run(writer.directory.disk.pace(), move || {
                 writer.append(&bytes)?;
                 Ok(writer)
             })
@@ -61,22 +56,23 @@ impl Staging for LocalStaging {
     async fn seal(mut self: Box<Self>) -> Result<Sealed, BlobError> {
         let writer = self.take()?;
         // When this future is dropped, so is the published file, and with it what was published: nobody will record it.
-        let published = blocking::run(move || writer.seal()).await?;
+        let published = blocking::run(writer.directory.disk.pace(), move || writer.seal()).await?;
         Ok(published.keep())
     }
 }
 
 /// A file in the staging directory. Dropping it removes it under all its names.
 pub(super) struct StagedFile {
+    directory: Arc<Directory>,
     /// Taken by `drop` alone.
-    file: Option<File>,
+    file: Option<Box<dyn DiskFile>>,
     /// In the order in which they are removed.
     names: Vec<PathBuf>,
 }
 
 impl StagedFile {
-    fn file(&self) -> &File {
-        self.file.as_ref().expect("a staged file is open until it is dropped")
+    fn file(&self) -> &dyn DiskFile {
+        self.file.as_deref().expect("a staged file is open until it is dropped")
     }
 
     /// Notes that the file has another name, to be removed first.
@@ -94,11 +90,11 @@ impl Drop for StagedFile {
         if self.names.is_empty() {
             return;
         }
-        let (names, file) = (std::mem::take(&mut self.names), self.file.take());
-        detach(move || {
+        let (names, file, directory) = (std::mem::take(&mut self.names), self.file.take(), Arc::clone(&self.directory));
+        detach(self.directory.disk.pace(), move || {
             for name in names {
                 // What stays behind is found by the next start.
-                let _ = remove_file(&name);
+                let _ = remove_file(&*directory.disk, &name);
             }
             // Closing a removed file frees its blocks, which takes a while.
             drop(file);
@@ -133,12 +129,11 @@ impl Writer {
     fn begin(directory: Arc<Directory>, blob: BlobId, size: Option<u64>) -> Result<Self, BlobError> {
         directory.health.check()?;
         let path = directory.staging_path(blob);
-        let file = File::options()
-            .write(true)
-            .create_new(true)
-            .open(&path)
+        let file = directory
+            .disk
+            .create(&path)
             .map_err(|error| directory.health.write_error(&format!("creating the staging file of blob {blob}"), &error))?;
-        let staged = StagedFile { file: Some(file), names: vec![path] };
+        let staged = StagedFile { directory: Arc::clone(&directory), file: Some(file), names: vec![path] };
         let mut reserved = 0;
         if let Some(size) = size {
             reserved = file_size(size).ok_or(BlobError::NoSpace)?;
@@ -165,11 +160,10 @@ impl Writer {
         let mut tail = self.table.finish();
         let footer = Footer { blob: self.blob, size: self.size, table_crc: crc32c(&tail) };
         tail.extend_from_slice(&footer.encode());
-        self.staged.file().write_all_at(&tail, self.size).map_err(failed)?;
-        let length = self.size + tail.len() as u64;
+        let length = self.size + write_all_at(self.staged.file(), &[Bytes::from(tail)], self.size).map_err(failed)?;
         if self.reserved > length {
             // Fewer bytes came than were announced: give back the blocks beyond the end.
-            self.staged.file().set_len(length).map_err(failed)?;
+            self.staged.file().set_length(length).map_err(failed)?;
         }
         self.directory.sync_file(self.staged.file())?;
         self.directory.publish(self.blob, &mut self.staged)?;
@@ -178,34 +172,28 @@ impl Writer {
 }
 
 /// Reserves room for a file of so many bytes without changing its length, where the file system can.
-fn reserve(directory: &Directory, file: &File, length: u64) -> Result<(), BlobError> {
+fn reserve(directory: &Directory, file: &dyn DiskFile, length: u64) -> Result<(), BlobError> {
     // An allocation that cannot succeed takes what there is before it fails, and starves everybody else meanwhile.
     if directory.free_bytes().is_some_and(|free| free < length) {
         return Err(BlobError::NoSpace);
     }
-    loop {
-        return match fallocate(file, FallocateFlags::KEEP_SIZE, 0, length) {
-            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
-            Err(Errno::INTR) => continue,
-            Err(error) => Err(directory.health.write_error("reserving room for a blob", &error.into())),
-        };
-    }
+    file.reserve(length).map_err(|error| directory.health.write_error("reserving room for a blob", &error))
 }
 
 /// Writes all pieces one after the other at an offset and returns the number of bytes.
-fn write_all_at(file: &File, pieces: &[Bytes], offset: u64) -> io::Result<u64> {
+fn write_all_at(file: &dyn DiskFile, pieces: &[Bytes], offset: u64) -> io::Result<u64> {
     let mut slices: Vec<IoSlice<'_>> = pieces.iter().filter(|piece| !piece.is_empty()).map(|piece| IoSlice::new(piece)).collect();
     let mut slices = slices.as_mut_slice();
     let mut written = 0;
     while !slices.is_empty() {
-        match rustix::io::pwritev(file, &slices[..slices.len().min(WRITE_BUFFER_COUNT_MAX)], offset + written) {
+        match file.write_at(&slices[..slices.len().min(WRITE_BUFFER_COUNT_MAX)], offset + written) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(count) => {
                 IoSlice::advance_slices(&mut slices, count);
                 written += count as u64;
             }
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(written)
