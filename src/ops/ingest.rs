@@ -53,6 +53,7 @@ pub(super) struct BodySlots {
     free: Arc<Semaphore>,
     taken: Arc<AtomicU64>,
     memory_bytes: u64,
+    count: usize,
 }
 
 /// A body's share of the budget.
@@ -66,7 +67,12 @@ impl BodySlots {
     pub(super) fn new(memory_bytes: u64, inline_size_bytes_max: u64) -> Self {
         let slot_size_bytes = (BATCHES_PER_BODY * BATCH_SIZE_BYTES_MIN).max(inline_size_bytes_max);
         let count = usize::try_from(memory_bytes / slot_size_bytes).unwrap_or(usize::MAX).clamp(1, Semaphore::MAX_PERMITS);
-        Self { free: Arc::new(Semaphore::new(count)), taken: Arc::default(), memory_bytes }
+        Self { free: Arc::new(Semaphore::new(count)), taken: Arc::default(), memory_bytes, count }
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.count
     }
 
     /// A slot, or `SlowDown` when bodies in flight use up the budget.
