@@ -128,7 +128,7 @@ pub const TABLE: &[Setting] = &[
     Setting {
         name: "body-memory",
         kind: Kind::Size { min: 8 << 20, max: 1 << 40 },
-        default: Some("64MiB"),
+        default: Some("96MiB"),
         meaning: "Memory for request bodies between socket and disk, shared by all requests in flight.",
     },
     Setting {
