@@ -52,7 +52,7 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, CliError> {
     telemetry::init_logs(&settings.log_level, settings.log_format).map_err(|error| CliError::failed(error.to_string()))?;
     telemetry::init_metrics().map_err(|error| CliError::failed(error.to_string()))?;
     telemetry::report_durability(&settings.durability.to_string());
-    let descriptor_limit = raise_descriptor_limit();
+    raise_descriptor_limit();
     let data = DataDir::open_or_create(&settings.data)?;
     let signer = signer(&data)?;
     let tls = certificates(settings)?;
@@ -65,7 +65,7 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, CliError> {
         let (listener, metrics_listener) = listen(settings).await?;
         let Stores { gateway, index } = stores::open(settings, &data).await?;
         let outbox = Outbox::new(index, settings.events.clone(), Arc::new(signer), Arc::new(stores::now));
-        let served = serve(settings, descriptor_limit, &data, Arc::clone(&gateway), outbox, tls, listener, metrics_listener).await;
+        let served = serve(settings, &data, Arc::clone(&gateway), outbox, tls, listener, metrics_listener).await;
         Ok::<_, CliError>((gateway, served))
     })?;
     runtime.shutdown_timeout(RUNTIME_SHUTDOWN);
@@ -88,7 +88,6 @@ async fn listen(settings: &Settings) -> Result<(TcpListener, Option<TcpListener>
 
 async fn serve(
     settings: &Settings,
-    descriptor_limit: Option<u64>,
     data: &DataDir,
     gateway: Arc<Gateway>,
     outbox: Arc<Outbox>,
@@ -127,7 +126,7 @@ async fn serve(
     }
 
     let mut server = settings.server(record(root_key), tls);
-    bound_connections(&mut server, descriptor_limit);
+    bound_connections(&mut server);
     let served = server::serve(server, Arc::clone(&gateway), Arc::clone(&outbox), listener, metrics_listener, signals.stop()).await;
 
     // Operators wait for a stopping server to let go of its directory rather than ask it.
@@ -262,19 +261,18 @@ impl Signals {
     }
 }
 
-/// Asks for as many file descriptors as the system grants; returns how many that are, unless there is no limit.
-fn raise_descriptor_limit() -> Option<u64> {
+/// Asks for as many file descriptors as the system grants.
+fn raise_descriptor_limit() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
         tracing::debug!(%error, "cannot raise the limit of open files");
     }
-    getrlimit(Resource::Nofile).current
 }
 
 /// Serves no more connections than there are descriptors for, and says so.
-fn bound_connections(server: &mut ServerSettings, descriptor_limit: Option<u64>) {
-    let Some(granted) = descriptor_limit else { return };
+fn bound_connections(server: &mut ServerSettings) {
+    let Some(granted) = getrlimit(Resource::Nofile).current else { return };
     let wanted = server.connection_count_max;
     let possible = connections_possible(granted, server.request_count_max);
     if possible < wanted {

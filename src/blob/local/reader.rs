@@ -22,7 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const PIECE_BLOCK_COUNT_MAX: u64 = 4;
 
 /// Blocks that all readers together hold beyond one each: what clients take slowly, or not at all, stays in memory.
-pub(super) const HELD_BLOCK_COUNT_MAX: usize = 512;
+pub(super) const HELD_BLOCK_COUNT_MAX: usize = 256;
 
 const BLOCK: u64 = BLOCK_SIZE as u64;
 
