@@ -31,9 +31,9 @@ fn cost(what: &str, count: usize, open: impl Fn(&mut TcpStream, usize)) -> u64 {
     // Until the server has done with each what it will.
     let mut last = 0;
     eventually("nothing grows any more", || {
-        std::thread::sleep(Duration::from_millis(300));
+        std::thread::sleep(Duration::from_millis(200));
         let now = server.memory().0;
-        std::mem::replace(&mut last, now).abs_diff(now) < 256 << 10
+        std::mem::replace(&mut last, now).abs_diff(now) < 512 << 10
     });
     let each = last.saturating_sub(before) / count as u64;
     println!("{what}: {each} bytes each of {count}, from {} to {} MiB", before >> 20, last >> 20);
@@ -51,12 +51,12 @@ fn what_a_slow_client_costs_in_memory_is_bounded() {
     });
     assert!(heads < 96 << 10, "{heads}");
 
-    // All of body-memory, and a buffer each.
+    // All of body-memory, and each connection with its buffer.
     let bodies = cost("unfinished bodies", 900, |connection, number| {
         let request = Sender::ROOT.put(&format!("body-{number}"), &[7; 300_000]);
         write_what_is_taken(connection, &request[..request.len() - 1]);
     });
-    assert!(bodies < (96 << 20) / 900 + (96 << 10), "{bodies}");
+    assert!(bodies < (96 << 20) / 900 + (128 << 10), "{bodies}");
 
     // The same bytes one by one, in packets of their own.
     let trickles = cost("bodies in single bytes", 100, |connection, number| {
@@ -74,11 +74,11 @@ fn what_a_slow_client_costs_in_memory_is_bounded() {
     });
     assert!(answers < of_all / 500 + (192 << 10), "{answers}");
 
-    let pipelines = cost("requests in a row whose answers nobody reads", 100, |connection, _| {
-        let request = Sender::ROOT.get("large").repeat(100);
+    let pipelines = cost("requests in a row whose answers nobody reads", 50, |connection, _| {
+        let request = Sender::ROOT.get("large").repeat(200);
         while write_what_is_taken(connection, &request) {}
     });
-    assert!(pipelines < of_all / 100 + (256 << 10), "{pipelines}");
+    assert!(pipelines < of_all / 50 + (256 << 10), "{pipelines}");
 }
 
 /// Writes until the server takes no more for a while; whether it took everything.

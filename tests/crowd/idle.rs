@@ -16,7 +16,7 @@ use std::{
 const IDLE_COUNT: usize = 10_000;
 const SLOW_COUNT: usize = 200;
 /// Requests of the well-behaved client in a round, half of them uploads.
-const ROUND: usize = 600;
+const ROUND: usize = 400;
 const ROUNDS: usize = 3;
 /// Attempts at the ratio, of which one has to succeed: others use this machine, too.
 const ATTEMPTS: usize = 3;
