@@ -150,4 +150,22 @@ mod tests {
             assert_eq!(site(address.parse().unwrap()), expected.parse::<IpAddr>().unwrap(), "{address}");
         }
     }
+
+    #[test]
+    fn requests_of_one_address_count_for_their_keys_once_these_are_known() {
+        let streams = Shares::places(128);
+        let peer = IpAddr::from([192, 0, 2, 7]);
+        let mut greedy = Vec::new();
+        let refused = loop {
+            let stream = StreamPlace::take(&streams, peer).expect("the address has none itself");
+            if !stream.pass_to("greedy") {
+                break stream;
+            }
+            greedy.push(stream);
+        };
+        assert_eq!(greedy.len(), 126);
+        drop(refused);
+        let modest = StreamPlace::take(&streams, peer).expect("the address has none itself");
+        assert!(modest.pass_to("modest"));
+    }
 }
