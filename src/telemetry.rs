@@ -104,8 +104,8 @@ pub enum Metric {
     ConnectionsRefused,
     /// Clients with whom TLS could not be agreed on.
     TlsHandshakesFailed,
-    /// Requests of HTTP/2 turned away.
-    StreamsRefused,
+    /// Requests told to slow down, by what there was no room for.
+    RequestsShed,
     /// Handlers that panicked.
     Panics,
     /// Whether writes are refused since a sync failed.
@@ -170,7 +170,7 @@ impl Metric {
         Self::Connections,
         Self::ConnectionsRefused,
         Self::TlsHandshakesFailed,
-        Self::StreamsRefused,
+        Self::RequestsShed,
         Self::Panics,
         Self::ReadOnly,
         Self::Draining,
@@ -223,8 +223,8 @@ impl Metric {
                 ("partway_connections_refused_total", Kind::Counter, "Connections turned away because there were too many.")
             }
             Self::TlsHandshakesFailed => ("partway_tls_handshakes_failed_total", Kind::Counter, "TLS handshakes that did not succeed."),
-            Self::StreamsRefused => {
-                ("partway_streams_refused_total", Kind::Counter, "HTTP/2 requests turned away because there were too many.")
+            Self::RequestsShed => {
+                ("partway_requests_shed_total", Kind::Counter, "Requests told to slow down, by what there was no room for.")
             }
             Self::Panics => ("partway_panics_total", Kind::Counter, "Request handlers that panicked and were answered with 500."),
             Self::ReadOnly => ("partway_read_only", Kind::Gauge, "1 when writes are refused because a sync failed."),

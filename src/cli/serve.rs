@@ -14,7 +14,7 @@ use crate::{
     events::{Outbox, Signer},
     model::{Account, KeyRecord, KeyStatus},
     ops::{Gateway, LifecycleReport},
-    server::{self, Certificates, TlsFiles},
+    server::{self, Certificates, ServerSettings, TlsFiles},
     telemetry::{self, Metric},
 };
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -55,7 +55,7 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, CliError> {
     telemetry::init_logs(&settings.log_level, settings.log_format).map_err(|error| CliError::failed(error.to_string()))?;
     telemetry::init_metrics().map_err(|error| CliError::failed(error.to_string()))?;
     telemetry::report_durability(&settings.durability.to_string());
-    raise_descriptor_limit(settings);
+    raise_descriptor_limit();
     let data = DataDir::open_or_create(&settings.data)?;
     let signer = signer(&data)?;
     let tls = certificates(settings)?;
@@ -131,7 +131,8 @@ async fn serve(
         tracing::warn!("durability is none: a power cut loses what was acknowledged");
     }
 
-    let server = settings.server(record(root_key), tls);
+    let mut server = settings.server(record(root_key), tls);
+    bound_connections(&mut server);
     let served = server::serve(server, Arc::clone(&gateway), Arc::clone(&outbox), listener, metrics_listener, signals.stop()).await;
 
     // Operators wait for a stopping server to let go of its directory rather than ask it.
@@ -300,16 +301,44 @@ impl Signals {
     }
 }
 
-/// Asks for as many file descriptors as the system grants; says so when they are too few for the connections.
-fn raise_descriptor_limit(settings: &Settings) {
+/// Asks for as many file descriptors as the system grants.
+fn raise_descriptor_limit() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
         tracing::debug!(%error, "cannot raise the limit of open files");
     }
-    // A connection has its socket and at most one blob file.
-    let wanted = u64::try_from(settings.connection_count_max).unwrap_or(u64::MAX).saturating_mul(2).saturating_add(DESCRIPTORS_BESIDES);
-    if let Some(granted) = getrlimit(Resource::Nofile).current.filter(|&granted| granted < wanted) {
-        tracing::warn!(granted, wanted, "the limit of open files is low for connections-max");
+}
+
+/// Serves no more connections than there are descriptors for, and says so.
+fn bound_connections(server: &mut ServerSettings) {
+    let Some(granted) = getrlimit(Resource::Nofile).current else { return };
+    let wanted = server.connection_count_max;
+    let possible = connections_possible(granted, server.request_count_max);
+    if possible < wanted {
+        tracing::warn!(granted, wanted, served = possible, "the limit of open files is too low for connections-max: fewer are served");
+        server.connection_count_max = possible;
+    }
+}
+
+/// How many connections may be open with so many descriptors, at least one: the index and files that are being written
+/// come first. A request in flight has at most one file besides its connection, and there are two kinds of requests.
+fn connections_possible(granted: u64, request_count_max: usize) -> usize {
+    let rest = granted - DESCRIPTORS_BESIDES.min(granted / 2);
+    let of_requests = u64::try_from(request_count_max).unwrap_or(u64::MAX).saturating_mul(2).min(rest / 2);
+    usize::try_from(rest - of_requests).unwrap_or(usize::MAX).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_descriptors_to_files() {
+        for (granted, requests, expected) in
+            [(20_000, 1024, 16_928), (1_048_576, 1024, 1_045_504), (4096, 1024, 1536), (1024, 1024, 256), (2, 1, 1), (0, 1024, 1)]
+        {
+            assert_eq!(connections_possible(granted, requests), expected, "{granted}");
+        }
     }
 }

@@ -140,7 +140,7 @@ pub const TABLE: &[Setting] = &[
     Setting {
         name: "body-memory",
         kind: Kind::Size { min: 8 << 20, max: 1 << 40 },
-        default: Some("64MiB"),
+        default: Some("96MiB"),
         meaning: "Memory for request bodies between socket and disk, shared by all requests in flight.",
     },
     Setting {
@@ -152,8 +152,14 @@ pub const TABLE: &[Setting] = &[
     Setting {
         name: "connections-max",
         kind: Kind::Count { min: 1, max: 1_000_000 },
+        default: Some("12000"),
+        meaning: "Connections served at once, as far as the system's limit of open files allows; further ones are told to slow down.",
+    },
+    Setting {
+        name: "requests-max",
+        kind: Kind::Count { min: 1, max: 1_000_000 },
         default: Some("1024"),
-        meaning: "Connections served at once; further ones are told to slow down.",
+        meaning: "Signed requests worked on at once, and as many others; further ones are told to slow down, first those whose key or address has most.",
     },
     Setting {
         name: "head-timeout",

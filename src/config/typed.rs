@@ -92,6 +92,8 @@ pub struct Settings {
     pub oss_limits: Limits,
     /// Connections served at once.
     pub connection_count_max: usize,
+    /// Signed requests in flight, and as many others.
+    pub request_count_max: usize,
     /// How long a client may take to send a request's head.
     pub head_timeout: Duration,
     /// How long a client may pause within a body.
@@ -170,6 +172,7 @@ impl Settings {
             oss_limits: Limits { part_size_bytes_min: read.size("oss-part-size-min"), ..Limits::OSS },
             oss_is_default: read.text("default-dialect") == "oss",
             connection_count_max: usize::try_from(read.count("connections-max")).unwrap_or(usize::MAX),
+            request_count_max: usize::try_from(read.count("requests-max")).unwrap_or(usize::MAX),
             head_timeout: read.duration("head-timeout"),
             body_timeout: read.duration("body-timeout"),
             drain_deadline: read.duration("drain-deadline"),
@@ -191,6 +194,7 @@ impl Settings {
             oss_limits: self.oss_limits,
             oss_is_default: self.oss_is_default,
             connection_count_max: self.connection_count_max,
+            request_count_max: self.request_count_max,
             head_timeout: self.head_timeout,
             body_timeout: self.body_timeout,
             drain_deadline: self.drain_deadline,

@@ -189,7 +189,8 @@ async fn pump(
     mut staging: Option<&mut dyn Staging>,
 ) -> Result<(), Failure> {
     loop {
-        let batch = next_batch(reader, slot.batch_size()).await.map_err(blob_failure)?;
+        let room = slot.room();
+        let batch = next_batch(reader, room.size).await.map_err(blob_failure)?;
         if batch.is_empty() {
             return Ok(());
         }

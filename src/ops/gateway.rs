@@ -81,6 +81,12 @@ impl Gateway {
         })
     }
 
+    /// How many bodies the memory for them is enough for, each in a request of its own.
+    #[must_use]
+    pub fn body_count_max(&self) -> usize {
+        self.bodies.count()
+    }
+
     /// Whether writes are refused since a sync failed.
     #[must_use]
     pub fn is_read_only(&self) -> bool {

@@ -1,7 +1,9 @@
 //! The one pass on the way in: receive, digest, write, verify what the client claimed.
 //!
 //! - Bytes are received in batches. While one batch is digested and written, the next is received, so a
-//!   body occupies at most two batches of memory, and batches shrink as bodies become many.
+//!   body occupies at most two batches of memory. Every body has room for two small ones; for larger ones it needs room
+//!   that is free, of which some is always left to further bodies. All bodies together never have more than there is.
+//! - What comes in small pieces is copied together: each keeps the whole buffer in memory that it was received in.
 //! - Small bodies are kept in memory and never staged.
 //! - A body that fails leaves nothing behind: staged bytes are discarded when they are dropped.
 
@@ -13,10 +15,7 @@ use crate::{
     space::Store,
 };
 use bytes::{Bytes, BytesMut};
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Batch sizes: large enough that hashing and writing are efficient, small enough that many fit. Bytes.
@@ -25,6 +24,13 @@ const BATCH_SIZE_BYTES_MAX: u64 = 1 << 20;
 
 /// Batches that a body holds at once: one received, one written.
 const BATCHES_PER_BODY: u64 = 2;
+
+/// What of the budget may go into larger batches, as a part; and the part of what is free of that which one batch may take.
+const LARGER_PART: usize = 4;
+const ONE_PART: usize = 8;
+
+/// Pieces smaller than this are copied together. Bytes.
+const PIECE_SIZE_BYTES_MIN: usize = 16 << 10;
 
 /// Up to so many bytes are digested where they are; more go to a thread that may block.
 const DIGEST_HERE_BYTES_MAX: usize = 16 << 10;
@@ -51,44 +57,65 @@ pub(super) enum Received {
 
 /// The memory budget of bodies in flight.
 pub(super) struct BodySlots {
+    /// In smallest batches, and so is the rest.
     free: Arc<Semaphore>,
-    taken: Arc<AtomicU64>,
-    memory_bytes: u64,
+    total: usize,
+    per_body: u32,
 }
 
 /// A body's share of the budget.
 pub(super) struct BodySlot {
     _permit: OwnedSemaphorePermit,
-    taken: Arc<AtomicU64>,
-    memory_bytes: u64,
+    free: Arc<Semaphore>,
+    total: usize,
+}
+
+/// How large a batch may be.
+pub(super) struct Room {
+    /// Bytes.
+    pub(super) size: u64,
+    /// What of it is more than the body has anyway.
+    larger: Option<OwnedSemaphorePermit>,
+}
+
+/// Bytes of a body, and the room that they take.
+struct Batch {
+    pieces: Vec<Bytes>,
+    _larger: Option<OwnedSemaphorePermit>,
 }
 
 impl BodySlots {
+    /// A budget for at least one body.
     pub(super) fn new(memory_bytes: u64, inline_size_bytes_max: u64) -> Self {
-        let slot_size_bytes = (BATCHES_PER_BODY * BATCH_SIZE_BYTES_MIN).max(inline_size_bytes_max);
-        let count = usize::try_from(memory_bytes / slot_size_bytes).unwrap_or(usize::MAX).clamp(1, Semaphore::MAX_PERMITS);
-        Self { free: Arc::new(Semaphore::new(count)), taken: Arc::default(), memory_bytes }
+        let units = |bytes: u64| usize::try_from(bytes / BATCH_SIZE_BYTES_MIN).unwrap_or(usize::MAX);
+        let inline = inline_size_bytes_max.saturating_add(BATCH_SIZE_BYTES_MIN - 1);
+        let per_body = units(inline).max(units(BATCHES_PER_BODY * BATCH_SIZE_BYTES_MIN)).min(u32::MAX as usize);
+        let total = units(memory_bytes).clamp(per_body, Semaphore::MAX_PERMITS);
+        Self { free: Arc::new(Semaphore::new(total)), total, per_body: u32::try_from(per_body).unwrap_or(u32::MAX) }
+    }
+
+    /// How many bodies there is memory for when none has more than it needs.
+    pub(super) fn count(&self) -> usize {
+        self.total / self.per_body as usize
     }
 
     /// A slot, or `SlowDown` when bodies in flight use up the budget.
     pub(super) fn take(&self) -> Result<BodySlot, Failure> {
-        let permit = Arc::clone(&self.free).try_acquire_owned().map_err(|_| Failure::SlowDown)?;
-        self.taken.fetch_add(1, Ordering::Relaxed);
-        Ok(BodySlot { _permit: permit, taken: Arc::clone(&self.taken), memory_bytes: self.memory_bytes })
+        let permit = Arc::clone(&self.free).try_acquire_many_owned(self.per_body).map_err(|_| Failure::SlowDown)?;
+        Ok(BodySlot { _permit: permit, free: Arc::clone(&self.free), total: self.total })
     }
 }
 
 impl BodySlot {
-    /// How many bytes to gather before they are written, given how many bodies share the budget now.
-    pub(super) fn batch_size(&self) -> u64 {
-        let bodies = self.taken.load(Ordering::Relaxed).max(1);
-        (self.memory_bytes / bodies / BATCHES_PER_BODY).clamp(BATCH_SIZE_BYTES_MIN, BATCH_SIZE_BYTES_MAX)
-    }
-}
-
-impl Drop for BodySlot {
-    fn drop(&mut self) {
-        self.taken.fetch_sub(1, Ordering::Relaxed);
+    /// How much to gather before it is written: the more, the less of the budget is in use.
+    pub(super) fn room(&self) -> Room {
+        let kept = self.total - self.total / LARGER_PART;
+        let wanted = usize::try_from(BATCH_SIZE_BYTES_MAX / BATCH_SIZE_BYTES_MIN - 1).unwrap_or(usize::MAX);
+        let possible = self.free.available_permits().saturating_sub(kept) / ONE_PART;
+        let count = u32::try_from(possible.min(wanted)).unwrap_or(0);
+        let larger = Arc::clone(&self.free).try_acquire_many_owned(count).ok();
+        let size = BATCH_SIZE_BYTES_MIN * (1 + larger.as_ref().map_or(0, |_| u64::from(count)));
+        Room { size, larger }
     }
 }
 
@@ -124,13 +151,13 @@ impl Gateway {
     async fn receive(&self, intake: &mut Intake<'_>, slot: &BodySlot, digest: &mut BodyDigest) -> Result<Received, Failure> {
         let inline_max = self.settings.inline_size_bytes_max;
         let mut batch = match intake.claimed {
-            Some(size) if size > inline_max => intake.batch(slot.batch_size()).await?,
+            Some(size) if size > inline_max => intake.batch(slot.room()).await?,
             Some(_) | None => {
-                let head = intake.batch(inline_max.saturating_add(1)).await?;
+                let head = intake.batch(Room { size: inline_max.saturating_add(1), larger: None }).await?;
                 if intake.size <= inline_max {
                     self.admit(Store::Index, intake.size)?;
-                    add(digest, &head).await?;
-                    return Ok(if intake.size == 0 { Received::Nothing } else { Received::Small(joined(head)) });
+                    add(digest, &head.pieces).await?;
+                    return Ok(if intake.size == 0 { Received::Nothing } else { Received::Small(joined(head.pieces)) });
                 }
                 head
             }
@@ -138,12 +165,12 @@ impl Gateway {
         // A size that was announced is let in as a whole, and the store sets the room aside. Else it is let in as it comes.
         self.admit(Store::Blobs, intake.claimed.unwrap_or(0))?;
         let mut staging = self.blobs.stage(self.new_blob_id(), intake.claimed).await.map_err(blob_failure)?;
-        while !batch.is_empty() {
+        while !batch.pieces.is_empty() {
             if intake.claimed.is_none() {
-                self.admit(Store::Blobs, batch.iter().map(|bytes| bytes.len() as u64).sum())?;
+                self.admit(Store::Blobs, batch.pieces.iter().map(|bytes| bytes.len() as u64).sum())?;
             }
-            let write = async { staging.append(batch.clone()).await.map_err(blob_failure) };
-            let (next, (), ()) = tokio::try_join!(intake.batch(slot.batch_size()), add(digest, &batch), write)?;
+            let write = async { staging.append(batch.pieces.clone()).await.map_err(blob_failure) };
+            let (next, (), ()) = tokio::try_join!(intake.batch(slot.room()), add(digest, &batch.pieces), write)?;
             batch = next;
         }
         Ok(Received::Staged(staging))
@@ -160,10 +187,10 @@ struct Intake<'a> {
 
 impl Intake<'_> {
     /// The next bytes, until there are `size_target` of them; fewer only at the end of the body.
-    async fn batch(&mut self, size_target: u64) -> Result<Vec<Bytes>, Failure> {
-        let mut batch = Vec::new();
+    async fn batch(&mut self, room: Room) -> Result<Batch, Failure> {
+        let (mut pieces, mut small) = (Vec::new(), Vec::new());
         let mut size = 0_u64;
-        while size < size_target {
+        while size < room.size {
             let Some(bytes) = self.body.next().await? else { break };
             size = size.saturating_add(bytes.len() as u64);
             self.size = self.size.saturating_add(bytes.len() as u64);
@@ -173,10 +200,24 @@ impl Intake<'_> {
             if self.size > self.size_max {
                 return Err(Failure::TooLarge { size: self.size, size_max: self.size_max });
             }
-            batch.push(bytes);
+            if bytes.len() < PIECE_SIZE_BYTES_MIN {
+                small.extend_from_slice(&bytes);
+                if small.len() >= PIECE_SIZE_BYTES_MIN {
+                    pieces.extend(taken(&mut small));
+                }
+            } else {
+                pieces.extend(taken(&mut small));
+                pieces.push(bytes);
+            }
         }
-        Ok(batch)
+        pieces.extend(taken(&mut small));
+        Ok(Batch { pieces, _larger: room.larger })
     }
+}
+
+/// What has been copied together; `None` when that is nothing.
+fn taken(small: &mut Vec<u8>) -> Option<Bytes> {
+    (!small.is_empty()).then(|| Bytes::from(std::mem::take(small)))
 }
 
 /// Digests a batch, on a thread that may block when it is not tiny.
@@ -256,23 +297,61 @@ mod tests {
 
     #[test]
     fn bodies_share_the_budget_and_those_beyond_it_are_told_to_slow_down() {
-        let slots = BodySlots::new(2 << 20, 32 << 10);
+        let slots = BodySlots::new(64 << 20, 32 << 10);
+        assert_eq!(slots.count(), 1024);
         let first = slots.take().unwrap();
-        assert_eq!(first.batch_size(), BATCH_SIZE_BYTES_MAX);
-        let more: Vec<_> = (1..32).map(|_| slots.take().unwrap()).collect();
-        assert_eq!(first.batch_size(), BATCH_SIZE_BYTES_MIN);
-        assert_eq!(32 * BATCHES_PER_BODY * first.batch_size(), 2 << 20, "all of the budget, and no more");
+        assert_eq!(first.room().size, BATCH_SIZE_BYTES_MAX);
+        let more: Vec<_> = (1..1024).map(|_| slots.take().unwrap()).collect();
+        assert_eq!(first.room().size, BATCH_SIZE_BYTES_MIN);
         assert!(matches!(slots.take(), Err(Failure::SlowDown)));
         drop(more);
-        assert_eq!(first.batch_size(), BATCH_SIZE_BYTES_MAX);
+        assert_eq!(first.room().size, BATCH_SIZE_BYTES_MAX);
         assert!(slots.take().is_ok());
+    }
+
+    #[test]
+    fn bodies_that_stop_in_the_middle_of_large_batches_leave_room_to_others() {
+        let slots = BodySlots::new(64 << 20, 64 << 10);
+        let stopped: Vec<_> = std::iter::from_fn(|| slots.take().ok()).map(|slot| (slot.room(), slot)).collect();
+        assert!((768..1024).contains(&stopped.len()), "{}", stopped.len());
+        let batches: u64 = stopped.iter().map(|(room, _)| room.size + BATCH_SIZE_BYTES_MIN).sum();
+        assert!(batches <= 64 << 20, "all of them at once: {batches}");
     }
 
     #[test]
     fn one_body_is_always_served() {
         let slots = BodySlots::new(0, 1 << 20);
         let only = slots.take().unwrap();
-        assert_eq!(only.batch_size(), BATCH_SIZE_BYTES_MIN);
+        assert_eq!(only.room().size, BATCH_SIZE_BYTES_MIN);
         assert!(matches!(slots.take(), Err(Failure::SlowDown)));
+    }
+
+    /// A body in single bytes of buffers that are much larger.
+    struct Trickle(usize);
+
+    #[async_trait::async_trait]
+    impl Body for Trickle {
+        async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+            self.0 = match self.0.checked_sub(1) {
+                Some(left) => left,
+                None => return Ok(None),
+            };
+            Ok(Some(Bytes::from(vec![7; 8192]).slice(0..1)))
+        }
+
+        fn trailer_checksum(&mut self) -> Option<Checksum> {
+            None
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_in_small_pieces_does_not_keep_the_buffers_they_came_in() {
+        let mut body = Trickle(40_000);
+        let mut intake = Intake { body: &mut body, claimed: None, size_max: 1 << 20, size: 0 };
+        let room = || Room { size: BATCH_SIZE_BYTES_MIN, larger: None };
+        let (first, second) = (intake.batch(room()).await.unwrap(), intake.batch(room()).await.unwrap());
+        let sizes = |batch: &Batch| batch.pieces.iter().map(Bytes::len).collect::<Vec<_>>();
+        assert_eq!((sizes(&first), sizes(&second)), (vec![16 << 10; 2], vec![40_000 - (32 << 10)]));
+        assert!(intake.batch(room()).await.unwrap().pieces.is_empty());
     }
 }

@@ -172,7 +172,7 @@ impl Default for GatewaySettings {
     fn default() -> Self {
         Self {
             inline_size_bytes_max: 64 << 10,
-            body_memory_bytes: 64 << 20,
+            body_memory_bytes: 96 << 20,
             reap_grace_ms: 60_000,
             completed_retention_ms: 7 * 24 * 3_600_000,
         }

@@ -29,20 +29,23 @@ pub(super) struct Sender {
     pub(super) session_policy: Option<String>,
     /// What its signature says about the body.
     pub(super) payload: Payload,
+    /// The access key that its requests count for, if it has one.
+    pub(super) tenant: Option<String>,
 }
 
 impl Sender {
     /// Whoever holds these credentials.
     pub(super) fn of(credentials: Presented, payload: Payload) -> Self {
+        let tenant = Some(credentials.tenant().to_owned());
         let Presented { key, session } = credentials;
         let (parent, session_policy) = session.map(|session| (session.parent, session.policy)).unzip();
         let caller = Caller::Key { access_key: key.access_key, account: key.account, parent };
-        Self { caller, key_policy: key.policy, session_policy: session_policy.flatten(), payload }
+        Self { caller, key_policy: key.policy, session_policy: session_policy.flatten(), payload, tenant }
     }
 
     /// Whoever did not sign.
     pub(super) fn anonymous(payload: Payload) -> Self {
-        Self { caller: Caller::Anonymous, key_policy: None, session_policy: None, payload }
+        Self { caller: Caller::Anonymous, key_policy: None, session_policy: None, payload, tenant: None }
     }
 }
 
@@ -64,15 +67,16 @@ impl Server {
         Ok(first)
     }
 
-    /// Verifies a request's signature.
+    /// Verifies a request's signature, and takes a place among the requests of who signed it.
     ///
     /// # Errors
-    /// Everything that is wrong with it.
+    /// Everything that is wrong with it; `SlowDown`.
     pub(super) async fn authenticate(&self, exchange: &mut Exchange<'_>, address: &Address) -> Result<Sender, Rejection> {
         let sender = self.verify(exchange, address).await?;
         if let Caller::Key { access_key, .. } = &sender.caller {
             exchange.completion.access_key = Some(access_key.clone());
         }
+        self.places.take(exchange, sender.tenant.as_deref())?;
         Ok(sender)
     }
 

@@ -4,7 +4,7 @@
 //! body, and reports when it is dropped. So a request is told of exactly once, also when its client hung up or its
 //! handler panicked. It holds no header and no query, hence no signature.
 
-use super::counted::Counted;
+use super::{counted::Counted, tenants::Place};
 use crate::telemetry::{self, Metric};
 use http::{Method, StatusCode};
 use std::{
@@ -42,6 +42,8 @@ pub(super) struct Completion {
     pub(super) error: Option<&'static str>,
     /// The answer's status; `None` until there is one.
     pub(super) status: Option<StatusCode>,
+    /// Its place among the requests in flight, once it is known whom it counts for.
+    pub(super) place: Option<Place>,
     bytes_in: ByteCounter,
     bytes_out: AtomicU64,
     broke_off: bool,
@@ -68,6 +70,7 @@ impl Completion {
             access_key: None,
             error: None,
             status: None,
+            place: None,
             bytes_in: ByteCounter::default(),
             bytes_out: AtomicU64::new(0),
             broke_off: false,

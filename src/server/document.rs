@@ -1,6 +1,11 @@
 //! Documents in request bodies: read whole, verified, and bounded in number as well as in size.
 
-use super::{body::RequestBody, pipeline::Exchange};
+use super::{
+    body::RequestBody,
+    pipeline::Exchange,
+    shares::{Share, Shares},
+    tenants::Want,
+};
 use crate::{
     auth::Payload,
     dialect::error::Rejection,
@@ -9,19 +14,21 @@ use crate::{
     ops::Body as _,
 };
 use bytes::{Bytes, BytesMut};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use std::sync::Arc;
 
 /// Memory that documents on their way in may occupy together. Bytes.
-const MEMORY_SIZE_MAX: usize = 64 << 20;
+const MEMORY_SIZE_MAX: u64 = 64 << 20;
+/// What of it is left to those who have little of it. Bytes.
+const RESERVE_SIZE: u64 = 8 << 20;
 
 /// Reads documents.
 pub(super) struct Documents {
-    memory: Semaphore,
+    memory: Arc<Shares<Option<String>>>,
 }
 
 impl Default for Documents {
     fn default() -> Self {
-        Self { memory: Semaphore::new(MEMORY_SIZE_MAX) }
+        Self { memory: Shares::new(MEMORY_SIZE_MAX, RESERVE_SIZE) }
     }
 }
 
@@ -46,18 +53,23 @@ impl Documents {
         let frames = exchange.body.lend().ok_or(Failure::Internal)?;
         let mut body = RequestBody::new(frames, payload, claims.size.unwrap_or(0), claims.trailer);
         let mut document = BytesMut::new();
-        let mut reserved: Option<SemaphorePermit<'_>> = None;
+        let mut reserved: Option<Share<Option<String>>> = None;
         while let Some(bytes) = body.next().await? {
             let size = document.len().saturating_add(bytes.len());
             if size > size_max {
                 return Err(exchange.dialect.document_too_long(size_max).into());
             }
             // Never waits: those who hold some would wait for each other.
-            let count = u32::try_from(bytes.len()).map_err(|_| Failure::SlowDown)?;
-            let permit = self.memory.try_acquire_many(count).map_err(|_| Failure::SlowDown)?;
-            match &mut reserved {
-                Some(reserved) => reserved.merge(permit),
-                None => reserved = Some(permit),
+            let amount = bytes.len() as u64;
+            let is_room = match &mut reserved {
+                Some(reserved) => reserved.grow(amount),
+                None => {
+                    reserved = self.memory.take(exchange.signer.clone(), amount);
+                    reserved.is_some()
+                }
+            };
+            if !is_room {
+                return Err(Want::Documents.shed().into());
             }
             document.extend_from_slice(&bytes);
         }

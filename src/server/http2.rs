@@ -11,13 +11,11 @@
 
 use super::{
     connection::{Client, Ended, HEAD_SIZE_MAX, HEADER_COUNT_MAX, Handler, Phase, until},
-    listen::slow_down,
     reply::{ReplyBody, ReplyError},
+    shares::Shares,
+    tenants::{NoStreamPlace, StreamPlace, Tenant},
 };
-use crate::{
-    dialect::address::Encrypted,
-    telemetry::{self, Metric},
-};
+use crate::dialect::address::Encrypted;
 use bytes::Bytes;
 use futures_util::{FutureExt as _, future::BoxFuture};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -38,7 +36,7 @@ use std::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::{Notify, OwnedSemaphorePermit, Semaphore, watch},
+    sync::{Notify, watch},
     task::JoinSet,
     time::{Instant, sleep, sleep_until, timeout},
 };
@@ -77,7 +75,7 @@ where
     let requests = Requests {
         handler: Arc::clone(&client.handler),
         peer: client.peer,
-        permits: Arc::clone(&client.streams),
+        streams: Arc::clone(&client.streams),
         said_close: Arc::clone(&said_close),
     };
     let connection = http2::Builder::new(streams.spawner())
@@ -240,7 +238,7 @@ impl Sending {
 struct Requests {
     handler: Handler,
     peer: SocketAddr,
-    permits: Arc<Semaphore>,
+    streams: Arc<Shares<Tenant>>,
     said_close: Arc<Notify>,
 }
 
@@ -251,11 +249,12 @@ impl Service<Request<Incoming>> for Requests {
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let is_head = *request.method() == Method::HEAD;
-        let permit = Arc::clone(&self.permits).try_acquire_owned().ok();
-        let answered = if permit.is_none() {
-            telemetry::counter(Metric::StreamsRefused, &[]).increment(1);
-            std::future::ready(slow_down()).boxed()
-        } else if request.headers().len() > HEADER_COUNT_MAX {
+        let place = StreamPlace::take(&self.streams, self.peer.ip());
+        match &place {
+            Some(place) => drop(request.extensions_mut().insert(place.clone())),
+            None => drop(request.extensions_mut().insert(NoStreamPlace)),
+        }
+        let answered = if request.headers().len() > HEADER_COUNT_MAX {
             let mut reply = Response::new(ReplyBody::full(Bytes::new()));
             *reply.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
             std::future::ready(reply).boxed()
@@ -269,7 +268,7 @@ impl Service<Request<Incoming>> for Requests {
             if reply.headers_mut().remove(header::CONNECTION).is_some() {
                 said_close.notify_one();
             }
-            Ok(without_forbidden_body(reply, is_head).map(|body| Answer::new(body, permit)))
+            Ok(without_forbidden_body(reply, is_head).map(|body| Answer::new(body, place)))
         }
         .boxed()
     }
@@ -305,13 +304,13 @@ struct Answer {
     /// What has not been handed over yet of what the body gave.
     rest: Bytes,
     sending: Arc<Sending>,
-    _permit: Option<OwnedSemaphorePermit>,
+    _place: Option<StreamPlace>,
 }
 
 impl Answer {
-    fn new(body: ReplyBody, permit: Option<OwnedSemaphorePermit>) -> Self {
+    fn new(body: ReplyBody, place: Option<StreamPlace>) -> Self {
         let sending = SENDING.try_with(Arc::clone).unwrap_or_default();
-        Self { body, rest: Bytes::new(), sending, _permit: permit }
+        Self { body, rest: Bytes::new(), sending, _place: place }
     }
 }
 

@@ -19,6 +19,8 @@ use tokio::{
 
 /// What is read and discarded of a connection that ends while its client is still sending. Bytes.
 const LINGER_SIZE_MAX: usize = 64 << 20;
+/// How much of it at once. Bytes.
+const LINGER_BUFFER_SIZE: usize = 8 << 10;
 /// How long such a connection may linger altogether, and with nothing arriving.
 const LINGER_TIME_MAX: Duration = Duration::from_secs(5);
 const LINGER_PAUSE_MAX: Duration = Duration::from_secs(1);
@@ -49,7 +51,8 @@ impl ImpatientStream {
     /// Closes the sending half and reads what the client still sends, within bounds: else the kernel would answer that
     /// with a reset, which takes the answer with it.
     pub(super) async fn linger(mut self) {
-        let mut discarded = [0; 8 << 10];
+        // Not within this future: every connection has room for it from its beginning.
+        let mut discarded = vec![0; LINGER_BUFFER_SIZE];
         let rest = async {
             self.stream.shutdown().await?;
             let mut size: usize = 0;

@@ -1,6 +1,6 @@
 //! Accepting connections, how many at once, and telling them to stop.
 //!
-//! Connections above the limit are accepted, told 503 SlowDown without reading what they ask for, and closed: clients
+//! Connections above the limit, or above what one address may have of them while others want some, are accepted, told 503 SlowDown without reading what they ask for, and closed: clients
 //! then back off by the book instead of waiting in the kernel's queue. Above a small number of those being told,
 //! connections are just closed.
 
@@ -8,13 +8,12 @@ use super::{
     connection::{Client, Handler, Phase, Timeouts, serve_connection, shake_hands},
     counted::{Counted, none_left},
     impatient::ImpatientStream,
-    reply::ReplyBody,
+    shares::Shares,
+    tenants::{Tenant, site},
     tls::Certificates,
 };
 use crate::telemetry::{self, Metric};
-use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
-use std::{io, sync::Arc, time::Duration};
+use std::{io, net::IpAddr, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncWrite, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -39,24 +38,32 @@ pub(super) struct Connections {
     handler: Handler,
     timeouts: Timeouts,
     tls: Option<Arc<Certificates>>,
-    permits: Arc<Semaphore>,
-    /// For requests of HTTP/2, of which a connection may have many: as many as there may be connections.
-    streams: Arc<Semaphore>,
+    places: Arc<Shares<IpAddr>>,
+    /// For requests of HTTP/2, of which a connection may have many.
+    streams: Arc<Shares<Tenant>>,
     refusing: Arc<Semaphore>,
     phase: watch::Sender<Phase>,
     open: watch::Sender<usize>,
 }
 
+/// How much a listener serves at once.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    /// Connections.
+    pub(super) connection_count_max: usize,
+    /// Requests of HTTP/2 on all of them together.
+    pub(super) stream_count_max: usize,
+}
+
 impl Connections {
-    /// None yet; at most `count_max` at once, answered by `handler`, encrypted when there is a certificate.
-    pub(super) fn new(handler: Handler, timeouts: Timeouts, count_max: usize, tls: Option<Arc<Certificates>>) -> Arc<Self> {
-        let count_max = count_max.min(Semaphore::MAX_PERMITS);
+    /// None yet; as many as there is room for, answered by `handler`, encrypted when there is a certificate.
+    pub(super) fn new(handler: Handler, timeouts: Timeouts, room: Room, tls: Option<Arc<Certificates>>) -> Arc<Self> {
         Arc::new(Self {
             handler,
             timeouts,
             tls,
-            permits: Arc::new(Semaphore::new(count_max)),
-            streams: Arc::new(Semaphore::new(count_max)),
+            places: Shares::places(room.connection_count_max),
+            streams: Shares::places(room.stream_count_max),
             refusing: Arc::new(Semaphore::new(REFUSING_COUNT_MAX)),
             phase: watch::Sender::new(Phase::Serving),
             open: watch::Sender::new(0),
@@ -86,7 +93,7 @@ impl Connections {
                 }
             };
             failures = 0;
-            let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
+            let Some(place) = self.places.take(site(peer.ip()), 1) else {
                 self.refuse(stream);
                 continue;
             };
@@ -101,7 +108,7 @@ impl Connections {
             let tls = self.tls.as_ref().map(|certificates| certificates.acceptor());
             tokio::spawn(async move {
                 serve_connection(stream, client, tls).await;
-                drop((counted, permit));
+                drop((counted, place));
             });
         }
     }
@@ -134,15 +141,6 @@ impl Connections {
             drop(permit);
         });
     }
-}
-
-/// What a client is told for whose request there is no room, where it can be told of that request alone.
-pub(super) fn slow_down() -> Response<ReplyBody> {
-    let mut reply = Response::new(ReplyBody::full(Bytes::from_static(SLOW_DOWN)));
-    *reply.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-    reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
-    reply.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    reply
 }
 
 async fn tell_to_slow_down(stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
@@ -201,7 +199,7 @@ mod tests {
     async fn listening(count_max: usize) -> (Arc<Connections>, SocketAddr) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let connections = Connections::new(echo(), TIMEOUTS, count_max, None);
+        let connections = Connections::new(echo(), TIMEOUTS, Room { connection_count_max: count_max, stream_count_max: 0 }, None);
         let accepting = Arc::clone(&connections);
         tokio::spawn(async move { accepting.accept(listener).await });
         (connections, address)

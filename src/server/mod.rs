@@ -18,7 +18,9 @@ mod pipeline;
 mod post_object;
 mod presented;
 mod reply;
+mod shares;
 mod sts;
+mod tenants;
 #[cfg(test)]
 mod tests;
 mod throttle;
@@ -28,7 +30,11 @@ mod tls;
 pub use self::form::read_form_of_pieces;
 pub use self::tls::{Certificates, Reloaded, TlsError, TlsFiles};
 
-use self::{connection::Timeouts, listen::Connections, pipeline::Server};
+use self::{
+    connection::Timeouts,
+    listen::{Connections, Room},
+    pipeline::Server,
+};
 use crate::{
     events::Outbox,
     model::{KeyRecord, Limits},
@@ -61,6 +67,8 @@ pub struct ServerSettings {
     pub oss_is_default: bool,
     /// Connections served at once; more are told to slow down.
     pub connection_count_max: usize,
+    /// Requests in flight, of those that are signed and of the others each; more are told to slow down.
+    pub request_count_max: usize,
     /// How long a client may take to send a request's head, also the first one of a connection.
     pub head_timeout: Duration,
     /// How long a client may pause within a body.
@@ -73,8 +81,8 @@ pub struct ServerSettings {
 
 /// How often metrics are settled and the gauges of the gateway's state are refreshed.
 const METRICS_INTERVAL: Duration = Duration::from_secs(5);
-/// Connections of operators served at once.
-const OPERATOR_CONNECTIONS_MAX: usize = 64;
+/// Connections of operators served at once. They have no HTTP/2.
+const OPERATORS_ROOM: Room = Room { connection_count_max: 64, stream_count_max: 0 };
 
 /// Serves until `stop` resolves, then drains: requests in flight finish within the deadline, new ones get 503 with Retry-After.
 ///
@@ -90,10 +98,10 @@ pub async fn serve(
 ) -> io::Result<()> {
     let drain_deadline = settings.drain_deadline;
     let timeouts = Timeouts { head: settings.head_timeout, write: settings.body_timeout };
-    let connection_count_max = settings.connection_count_max;
+    let room = Room { connection_count_max: settings.connection_count_max, stream_count_max: settings.request_count_max };
     let tls = settings.tls.clone();
     let server = Server::new(settings, Arc::clone(&gateway), outbox);
-    let connections = Connections::new(server.handler(), timeouts, connection_count_max, tls.clone());
+    let connections = Connections::new(server.handler(), timeouts, room, tls.clone());
     let _operators = Operators::start(&server, metrics_listener, timeouts, tls);
 
     let mut accepting = Box::pin(Arc::clone(&connections).accept(listener));
@@ -139,7 +147,7 @@ impl Operators {
         })];
         tasks.extend(tls.map(|certificates| tokio::spawn(certificates.watch())));
         if let Some(listener) = listener {
-            let connections = Connections::new(health::handler(readiness), timeouts, OPERATOR_CONNECTIONS_MAX, None);
+            let connections = Connections::new(health::handler(readiness), timeouts, OPERATORS_ROOM, None);
             tasks.push(tokio::spawn(async move {
                 if let Err(error) = connections.accept(listener).await {
                     tracing::error!(%error, "the metrics listener has failed");

@@ -12,10 +12,11 @@ use super::{
     ids,
     reply::ReplyBody,
     sts::{Sts, is_sts},
+    tenants::{NoStreamPlace, Places, Want},
     throttle::{Throttled, throttled},
 };
 use crate::{
-    auth::Payload,
+    auth::{Payload, policy::copy_source},
     dialect::{
         BodyKind, Decoded, Dialect, ReplyContext, Wire,
         address::{self, Address, Hosts},
@@ -49,6 +50,7 @@ pub(super) struct Server {
     pub(super) gateway: Arc<Gateway>,
     outbox: Arc<Outbox>,
     pub(super) documents: Documents,
+    pub(super) places: Places,
     pub(super) sts: Sts,
     hosts: Hosts,
     s3: Arc<dyn Dialect>,
@@ -77,6 +79,8 @@ pub(super) struct Exchange<'a> {
     pub(super) fields: Option<Vec<(String, String)>>,
     /// Its bucket's rules for cross-origin requests, once they were looked up.
     pub(super) rules: OnceLock<Option<CorsConfiguration>>,
+    /// The access key that it counts for, once its signature has been verified.
+    pub(super) signer: Option<String>,
     pub(super) completion: &'a mut Completion,
 }
 
@@ -112,6 +116,7 @@ impl Server {
             s3: Arc::new(S3 { limits: settings.s3_limits }),
             oss: Arc::new(Oss { limits: settings.oss_limits }),
             sts: Sts::new(&settings.root_key),
+            places: Places::new(settings.request_count_max, gateway.body_count_max()),
             settings,
             gateway,
             outbox,
@@ -164,6 +169,7 @@ impl Server {
         let (parts, incoming) = request.into_parts();
         let dialect = self.dialect(detect::spoken(&parts));
         let draining = self.draining.load(Ordering::Acquire);
+        let has_no_room = parts.extensions.get::<NoStreamPlace>().is_some();
         let in_flight = (!draining).then(|| Counted::new(&self.in_flight, Metric::RequestsInFlight));
         let mut completion = Box::new(Completion::new(dialect.request_id(ids::random()), peer, parts.method.clone(), in_flight));
         let body = Slot::new(Frames::new(incoming, self.settings.body_timeout, completion.bytes_in()));
@@ -191,10 +197,12 @@ impl Server {
             address: None,
             fields: None,
             rules: OnceLock::new(),
+            signer: None,
             completion: &mut completion,
         };
         let answered = match &with_headers {
             _ if draining => Err(Failure::Unavailable.into()),
+            _ if has_no_room => Err(Want::Streams.shed().into()),
             Err(error) => Err(error.clone().into()),
             Ok(_) => self.answer_or_catch(&mut exchange).await,
         };
@@ -208,8 +216,9 @@ impl Server {
         completion.status = Some(head.status());
         completion.error = head.extensions().get::<ErrorCode>().map(|code| code.0);
         let can_go_on = match body.take() {
-            Some(rest) => rest.discard_rest(expects_continue(&parts)).await,
-            None => false,
+            // Who has no room gets none for the rest of its body either.
+            Some(rest) if !has_no_room => rest.discard_rest(expects_continue(&parts)).await,
+            Some(_) | None => false,
         };
         let is_http2 = parts.version == http::Version::HTTP_2;
         if is_http2 {
@@ -281,7 +290,9 @@ impl Server {
         let (limits, origin) = (*exchange.dialect.limits(), exchange.origin());
         let request = Request { caller: sender.caller, limits, operation, name, origin, admitted };
         self.check_callback(&request).await?;
+        let memory = (body.is_some() || copy_source(&request.operation).is_some()).then(|| self.places.take_body(exchange)).transpose()?;
         let mut reply = self.gateway.execute(request, body).await?;
+        drop(memory);
         if let Outcome::DeleteObjects(results) = &mut reply.outcome {
             results.extend(denied.into_iter().map(|key| (key, Err(Failure::AccessDenied))));
         }

@@ -30,6 +30,8 @@ impl Server {
     /// Whatever is wrong with form, policy and signature, and as PutObject.
     pub(super) async fn answer_form(&self, exchange: &mut Exchange<'_>, route: &dyn Route) -> Result<Answer, Rejection> {
         let content_type = exchange.parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        // Nobody knows who it is before the fields are read, which may take long.
+        self.places.take(exchange, None)?;
         let body = exchange.body.lend().ok_or(Failure::Internal)?;
         let form = read_form(content_type, body).await.map_err(|error| unreadable(&*exchange.dialect, error))?;
         // Only a form's fields tell whose it is; those that do not say are read as the head was.
@@ -50,7 +52,9 @@ impl Server {
         let (limits, origin) = (*exchange.dialect.limits(), exchange.origin());
         let request = Request { caller: sender.caller, limits, operation, name: FORM, origin, admitted };
         self.check_callback(&request).await?;
+        let memory = self.places.take_body(exchange)?;
         let reply = self.gateway.execute(request, Some(limited(Box::new(form.into_file(sizes)), traffic_limit))).await?;
+        drop(memory);
         Ok(self.encode(&*wire, reply, &exchange.context).await)
     }
 
@@ -72,6 +76,7 @@ impl Server {
         let bucket = exchange.address.as_ref().and_then(|address| address.bucket.as_deref()).unwrap_or_default();
         let grant = signed.verify(fields, bucket, &credentials.key.secret_key, now).map_err(refused)?;
         exchange.completion.access_key = Some(credentials.key.access_key.clone());
+        self.places.take(exchange, Some(credentials.tenant()))?;
         let (size_min, size_max) = grant.content_length_range.unwrap_or((0, u64::MAX));
         Ok((Sender::of(credentials, Payload::Unsigned), size_min..=size_max))
     }

@@ -18,6 +18,13 @@ pub(super) struct Presented {
     pub(super) session: Option<Session>,
 }
 
+impl Presented {
+    /// The access key that counts: a session's is one of many that a key may have.
+    pub(super) fn tenant(&self) -> &str {
+        self.session.as_ref().map_or(&self.key.access_key, |session| &session.parent)
+    }
+}
+
 impl Server {
     /// The credentials that a request names. The token of temporary ones is opened, and their parent must still be active
     /// and the key that it was.

@@ -77,6 +77,8 @@ impl Server {
         let parts = exchange.sent;
         let size = parts.headers.get(header::CONTENT_LENGTH).and_then(|size| size.to_str().ok()?.trim().parse().ok());
         let claims = BodyClaims { size, ..BodyClaims::default() };
+        // Nobody knows who it is before the form is read, which may take long.
+        self.places.take(exchange, None)?;
         let document = self.documents.read(exchange, claims, &Payload::Unsigned, DOCUMENT_SIZE_MAX).await?;
         let (style, answered) = match Parameters::read(parts, &document) {
             Ok(parameters) => {
@@ -111,6 +113,7 @@ impl Server {
         let secret = &presented.key.secret_key;
         let nonce = claim.verify(parts, document, parameters, secret, now).map_err(StsError::Signature)?;
         exchange.completion.access_key = Some(claim.access_key);
+        self.places.take(exchange, Some(presented.tenant())).map_err(|failure| Refusal::Server(failure.into()))?;
         if let Some(nonce) = nonce {
             match self.sts.nonces.note(&presented.key.account, &presented.key.access_key, &nonce, now) {
                 Use::First => {}

@@ -91,6 +91,7 @@ impl Harness {
             oss_limits: Limits::OSS,
             oss_is_default: false,
             connection_count_max: 64,
+            request_count_max: 64,
             head_timeout: Duration::from_secs(5),
             body_timeout: Duration::from_secs(5),
             drain_deadline: Duration::from_secs(5),

@@ -25,13 +25,14 @@ use async_trait::async_trait;
 use directory::Directory;
 use disk::FileSystem;
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use reader::{BlobFile, RangeReader};
+use reader::{BlobFile, HELD_BLOCK_COUNT_MAX, RangeReader};
 use staging::LocalStaging;
 use std::{
     collections::BTreeSet,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
+use tokio::sync::Semaphore;
 
 /// How the directory is used.
 #[derive(Clone, Debug)]
@@ -51,6 +52,8 @@ pub struct LocalBlobs {
     directory: Arc<Directory>,
     /// What an earlier run left and nobody has settled yet. Locked for look-ups only.
     unconfirmed: Mutex<BTreeSet<BlobId>>,
+    /// What readers hold beyond a block each, in blocks.
+    read_memory: Arc<Semaphore>,
     /// Keeps other processes out; released when the store is dropped.
     _lock: Box<dyn Send + Sync>,
 }
@@ -71,7 +74,7 @@ impl LocalBlobs {
     pub fn open_on(disk: Arc<dyn Disk>, root: &Path, settings: LocalSettings) -> Result<Self, BlobError> {
         let (directory, lock) = Directory::open(disk, root, settings.sync)?;
         let unconfirmed = Mutex::new(directory.recover()?);
-        Ok(Self { directory: Arc::new(directory), unconfirmed, _lock: lock })
+        Ok(Self { directory: Arc::new(directory), unconfirmed, read_memory: Arc::new(Semaphore::new(HELD_BLOCK_COUNT_MAX)), _lock: lock })
     }
 
     async fn run<T: Send + 'static>(
@@ -115,10 +118,11 @@ impl BlobStore for LocalBlobs {
     async fn read(&self, blob: BlobId, range: ByteRange) -> Result<BlobStream, BlobError> {
         telemetry::counter(Metric::BlobReads, &[]).increment(1);
         // The first piece comes in the same hop: cheaper for small reads, and rot in it is told before the answer has begun.
+        let memory = Arc::clone(&self.read_memory);
         let (reader, first) = self
             .run(move |directory| {
-                let reader = RangeReader::new(BlobFile::open(&directory, blob)?, range)?;
-                let first = reader.piece(range.start)?;
+                let reader = RangeReader::new(BlobFile::open(&directory, blob)?, range, memory)?;
+                let first = reader.first()?;
                 Ok((reader, first))
             })
             .await

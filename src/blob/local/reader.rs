@@ -16,9 +16,13 @@ use futures_util::{
     stream::{self, unfold},
 };
 use std::{io, sync::Arc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Blocks read at once; a piece of a stream has at most this many.
+/// Blocks read at once, while there is memory for it; a piece of a stream has at most this many.
 const PIECE_BLOCK_COUNT_MAX: u64 = 4;
+
+/// Blocks that all readers together hold beyond one each: what clients take slowly, or not at all, stays in memory.
+pub(super) const HELD_BLOCK_COUNT_MAX: usize = 256;
 
 const BLOCK: u64 = BLOCK_SIZE as u64;
 
@@ -85,21 +89,54 @@ pub(super) struct RangeReader {
     range: ByteRange,
     /// The table entries of the range's blocks.
     table: Vec<u8>,
+    /// Of all readers.
+    memory: Arc<Semaphore>,
+}
+
+/// How many blocks may be read.
+struct Room {
+    block_count: u64,
+    /// For more than one; stays with the bytes.
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+/// Bytes, and the room they take.
+struct Held {
+    bytes: Vec<u8>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 impl RangeReader {
     /// Prepares to read a range; blocks.
-    pub(super) fn new(file: BlobFile, range: ByteRange) -> Result<Self, BlobError> {
+    pub(super) fn new(file: BlobFile, range: ByteRange, memory: Arc<Semaphore>) -> Result<Self, BlobError> {
         if range.start > range.end || range.end > file.size() {
             return Err(file.corrupt(format!("bytes {} to {} of a blob of {} bytes", range.start, range.end, file.size())));
         }
         let table = if range.start == range.end { Vec::new() } else { file.table(range.start / BLOCK, block_count(range.end))? };
-        Ok(Self { file, range, table })
+        Ok(Self { file, range, table, memory })
+    }
+
+    /// The first piece of the range; blocks. Empty when the range is.
+    pub(super) fn first(&self) -> Result<Bytes, BlobError> {
+        self.piece(self.range.start, self.room(self.range.start).unwrap_or(Room { block_count: 1, permit: None }))
+    }
+
+    /// Room for as many blocks from an offset on as are read at once; `None` when there is no memory for them.
+    fn room(&self, start: u64) -> Option<Room> {
+        let block_count = block_count(self.range.end).saturating_sub(start / BLOCK).min(PIECE_BLOCK_COUNT_MAX);
+        let permit = Arc::clone(&self.memory).try_acquire_many_owned(u32::try_from(block_count).ok()?).ok()?;
+        Some(Room { block_count, permit: Some(permit) })
     }
 
     /// The next piece from an offset within the range on; blocks. Empty at the range's end.
-    pub(super) fn piece(&self, start: u64) -> Result<Bytes, BlobError> {
-        let end = self.piece_end(start);
+    fn piece(&self, start: u64, Room { block_count: count, permit }: Room) -> Result<Bytes, BlobError> {
+        let end = self.piece_end(start, count);
         if start >= end {
             return Ok(Bytes::new());
         }
@@ -113,20 +150,26 @@ impl RangeReader {
             }
         }
         let within = |at: u64| usize::try_from(at - offset).expect("a piece fits in memory");
-        Ok(Bytes::from(blocks).slice(within(start)..within(end)))
+        let bytes = match permit {
+            Some(permit) => Bytes::from_owner(Held { bytes: blocks, _permit: permit }),
+            None => Bytes::from(blocks),
+        };
+        Ok(bytes.slice(within(start)..within(end)))
     }
 
     /// Where the piece that begins at an offset ends: after whole blocks, or with the range.
-    fn piece_end(&self, start: u64) -> u64 {
-        (start / BLOCK + PIECE_BLOCK_COUNT_MAX).saturating_mul(BLOCK).min(self.range.end)
+    fn piece_end(&self, start: u64, block_count: u64) -> u64 {
+        (start / BLOCK + block_count).saturating_mul(BLOCK).min(self.range.end)
     }
 
-    /// The range as a stream, given its first piece. One more piece is read ahead, so a reader holds at most two.
+    /// The range as a stream, given its first piece. One more piece is read ahead if there is memory for it, so a reader
+    /// holds at most two, and one block when memory is short.
     pub(super) fn stream(self, first: Bytes) -> BlobStream {
         if first.is_empty() {
             return stream::empty().boxed();
         }
-        let mut ahead = ReadAhead { next: self.piece_end(self.range.start), reader: Arc::new(self), piece: None };
+        let next = self.range.start.saturating_add(first.len() as u64);
+        let mut ahead = ReadAhead { next, reader: Arc::new(self), piece: None };
         ahead.begin();
         stream::once(async { Ok(first) }).chain(unfold(ahead, ReadAhead::advance)).boxed()
     }
@@ -136,23 +179,36 @@ struct ReadAhead {
     reader: Arc<RangeReader>,
     /// Offset of the first byte that has not been asked for.
     next: u64,
-    /// The piece being read; `None` at the end and after an error.
+    /// The piece being read.
     piece: Option<Job<Bytes>>,
 }
 
 impl ReadAhead {
+    /// Begins to read what has not been asked for yet, if there is memory for it.
     fn begin(&mut self) {
-        let (reader, start) = (Arc::clone(&self.reader), self.next);
-        if start < reader.range.end {
-            self.next = reader.piece_end(start);
-            self.piece = Some(Job::start(reader.file.disk.pace(), move || reader.piece(start)));
+        if self.next < self.reader.range.end
+            && let Some(room) = self.reader.room(self.next)
+        {
+            self.piece = Some(self.start(room));
         }
     }
 
+    fn start(&mut self, room: Room) -> Job<Bytes> {
+        let (reader, start) = (Arc::clone(&self.reader), self.next);
+        self.next = reader.piece_end(start, room.block_count);
+        Job::start(reader.file.disk.pace(), move || reader.piece(start, room))
+    }
+
     async fn advance(mut self) -> Option<(Result<Bytes, BlobError>, Self)> {
-        let piece = self.piece.take()?.finish().await;
-        if piece.is_ok() {
-            self.begin();
+        let job = match self.piece.take() {
+            Some(job) => job,
+            None if self.next >= self.reader.range.end => return None,
+            None => self.start(Room { block_count: 1, permit: None }),
+        };
+        let piece = job.finish().await;
+        match piece {
+            Ok(_) => self.begin(),
+            Err(_) => self.next = self.reader.range.end,
         }
         Some((piece, self))
     }

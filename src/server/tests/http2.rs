@@ -266,7 +266,7 @@ fn heads_are_bounded_and_name_one_host() {
 
 #[test]
 fn requests_above_the_limit_are_told_to_slow_down() {
-    let server = Encrypted::start_with(|settings| settings.connection_count_max = 1);
+    let server = Encrypted::start_with(|settings| settings.request_count_max = 1);
     server.harness.runtime.block_on(async {
         let client = client(&server).await;
         put(&client, "/bkt", "").await;
