@@ -29,6 +29,8 @@ pub struct Gateway {
     pub(super) blobs: Arc<dyn BlobStore>,
     pub(super) settings: GatewaySettings,
     pub(super) readers: Arc<Readers>,
+    /// Rounds of the reaper share it; who holds the reaper back has it for himself for a moment, so that none is under way.
+    pub(super) reaping: tokio::sync::RwLock<()>,
     pub(super) bodies: BodySlots,
     pub(super) running: Running,
     environment: Environment,
@@ -55,6 +57,7 @@ impl Gateway {
             blobs,
             settings,
             readers,
+            reaping: tokio::sync::RwLock::default(),
             bodies,
             running,
             environment,

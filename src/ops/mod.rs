@@ -19,6 +19,7 @@ mod delete_objects;
 mod dispatch;
 mod gateway;
 mod get_object;
+mod hold;
 #[cfg(test)]
 mod index_fixture;
 mod ingest;
@@ -47,6 +48,7 @@ mod upload_part_copy;
 mod tests;
 
 pub use gateway::Gateway;
+pub use hold::ReaperHold;
 
 use crate::{
     blob::BlobError,
