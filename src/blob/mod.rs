@@ -12,7 +12,7 @@ mod blocking;
 mod local;
 mod memory;
 
-pub use local::{LocalBlobs, LocalSettings};
+pub use local::{BlobFiles, Copying, LocalBlobs, LocalSettings};
 pub use memory::MemoryBlobs;
 
 use crate::model::ByteRange;

@@ -2,9 +2,10 @@
 
 use crate::{
     auth::policy,
+    backup::{self, DataDirPlaces},
     config::{check_access_key, check_secret_key},
     events::{EventSummary, Ledger, Outbox},
-    meta::KvError,
+    meta::{KvError, RocksKv},
     model::{Account, Bucket, EventId, Failure, KeyRecord, KeyStatus, Timestamp},
     ops::{Gateway, OpenUpload, VerifyReport},
 };
@@ -21,6 +22,8 @@ pub(super) enum Command {
     },
     /// Whether records and bytes agree.
     Verify,
+    /// A backup, to a directory that is named absolutely.
+    Backup(backup::Order),
     /// The events that applications are to be told of.
     Events {
         /// Up to so many.
@@ -78,6 +81,8 @@ pub(super) enum Answer {
     Uploads(Vec<OpenUpload>),
     /// What was found.
     Verify(VerifyReport),
+    /// What was backed up.
+    Backup(backup::Report),
     /// The events.
     Events(Vec<EventSummary>),
     /// The application has answered that it knows.
@@ -109,6 +114,8 @@ pub(super) struct Place<'a> {
     /// Taken, though not in the index.
     pub(super) root_access_key: Option<&'a str>,
     pub(super) events: Events,
+    pub(super) index: Arc<RocksKv>,
+    pub(super) data: &'a DataDirPlaces,
 }
 
 /// The events, with or without a server to tell them.
@@ -128,7 +135,7 @@ impl Events {
 
 /// Carries out a command.
 pub(super) async fn execute(place: &Place<'_>, now: Timestamp, command: Command) -> Reply {
-    let Place { gateway, root_access_key, events } = place;
+    let Place { gateway, root_access_key, events, index, data } = place;
     let is_root = |access_key: &str| *root_access_key == Some(access_key);
     match command {
         Command::Uploads { count_max } => {
@@ -136,6 +143,10 @@ pub(super) async fn execute(place: &Place<'_>, now: Timestamp, command: Command)
             gateway.open_uploads(count_max).await.map(Answer::Uploads).map_err(words)
         }
         Command::Verify => gateway.verify().await.map(Answer::Verify).map_err(words),
+        Command::Backup(order) => {
+            let taken = backup::take(gateway, Arc::clone(index), data, order).await;
+            taken.map(Answer::Backup).map_err(|error| format!("no backup was taken: {error}"))
+        }
         Command::Events { count_max, with_delivered } => {
             let count_max = usize::try_from(count_max).unwrap_or(usize::MAX);
             events.ledger().list(None, count_max, with_delivered).await.map(Answer::Events).map_err(index_words)

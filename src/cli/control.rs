@@ -183,6 +183,7 @@ mod tests {
             Command::ListKeys => Err("no".to_owned()),
             Command::DeleteKey { .. } => std::future::pending().await,
             Command::Uploads { .. }
+            | Command::Backup(_)
             | Command::Events { .. }
             | Command::ReplayEvent(_)
             | Command::DropEvent(_)

@@ -51,7 +51,9 @@ fn replay(settings: &Settings, id: &str) -> Result<(), CliError> {
     let outcome = match operator::ask(settings, &Command::ReplayEvent(event))? {
         Answer::Delivered => "is delivered",
         Answer::Done => "is due; the server will tell it when it runs",
-        Answer::Uploads(_) | Answer::Verify(_) | Answer::Events(_) | Answer::Dropped(_) | Answer::Keys(_) => return Err(other_answer()),
+        Answer::Uploads(_) | Answer::Verify(_) | Answer::Backup(_) | Answer::Events(_) | Answer::Dropped(_) | Answer::Keys(_) => {
+            return Err(other_answer());
+        }
     };
     output::print(&format!("event {event} {outcome}\n"));
     Ok(())

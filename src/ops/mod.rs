@@ -49,6 +49,7 @@ mod tests;
 
 pub use gateway::Gateway;
 pub use hold::ReaperHold;
+pub use keys::SealError;
 
 use crate::{
     blob::BlobError,

@@ -43,8 +43,7 @@ impl Directory {
         let failed = |error: io::Error| io_error(&format!("opening the blob directory {}", root.display()), &error);
         let root = &std::path::absolute(root).map_err(failed)?;
         let missing = root.ancestors().take_while(|path| !path.exists()).count();
-        let directory =
-            Self { staging: root.join("staging"), data: root.join("data"), sync, health: Health::default(), durable: Mutex::default() };
+        let directory = Self { sync, ..Self::at(root) };
         fs::create_dir_all(root).map_err(failed)?;
         let lock = File::options().create(true).truncate(false).write(true).open(root.join("lock")).map_err(failed)?;
         lock.try_lock().map_err(|error| BlobError::Io(format!("the blob directory {} is in use: {error}", root.display())))?;
@@ -62,6 +61,27 @@ impl Directory {
             }
         }
         Ok((directory, lock))
+    }
+
+    /// The places below a root, without making or locking anything.
+    pub(super) fn at(root: &Path) -> Self {
+        Self { staging: root.join("staging"), data: root.join("data"), sync: true, health: Health::default(), durable: Mutex::default() }
+    }
+
+    /// Makes the directories that a file's name needs.
+    pub(super) fn make_room(&self, blob: BlobId) -> io::Result<()> {
+        match self.data_path(blob).parent() {
+            Some(leaf) if !leaf.is_dir() => fs::create_dir_all(leaf),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    pub(super) fn staging(&self) -> &Path {
+        &self.staging
+    }
+
+    pub(super) fn data(&self) -> &Path {
+        &self.data
     }
 
     pub(super) fn staging_path(&self, blob: BlobId) -> PathBuf {
@@ -159,7 +179,19 @@ impl Directory {
         Ok(page.into_sorted_vec())
     }
 
-    fn walk(&self, mut visit: impl FnMut(BlobId)) -> io::Result<()> {
+    /// Syncs every directory of published names.
+    pub(super) fn sync_names(&self) -> io::Result<()> {
+        for branch in fs::read_dir(&self.data)? {
+            let branch = branch?.path();
+            for leaf in fs::read_dir(&branch)? {
+                sync_directory(&leaf?.path())?;
+            }
+            sync_directory(&branch)?;
+        }
+        sync_directory(&self.data)
+    }
+
+    pub(super) fn walk(&self, mut visit: impl FnMut(BlobId)) -> io::Result<()> {
         for branch in fs::read_dir(&self.data)? {
             for leaf in fs::read_dir(branch?.path())? {
                 for entry in fs::read_dir(leaf?.path())? {

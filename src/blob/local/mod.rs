@@ -1,8 +1,9 @@
 //! Blobs in a local directory, one immutable file each.
 //!
-//! `format` is the file, `directory` its places and names, `staging` writes, `reader` reads, and
-//! `health` remembers a failed sync. docs/adr/0001-blob-files.md has the format and the publish order.
+//! `format` is the file, `directory` its places and names, `staging` writes, `reader` reads, `copies` takes files elsewhere,
+//! and `health` remembers a failed sync. docs/adr/0001-blob-files.md has the format and the publish order.
 
+mod copies;
 mod directory;
 mod format;
 mod health;
@@ -10,6 +11,8 @@ mod reader;
 mod staging;
 #[cfg(test)]
 mod tests;
+
+pub use copies::{BlobFiles, Copying};
 
 use super::{BlobError, BlobId, BlobStore, BlobStream, Staging, blocking};
 use crate::{

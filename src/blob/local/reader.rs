@@ -55,6 +55,13 @@ impl BlobFile {
         self.footer.size
     }
 
+    /// What stands after the data, as it is in the file: the table of checksums and the footer; blocks.
+    pub(super) fn trailer(&self) -> Result<Vec<u8>, BlobError> {
+        let mut bytes = self.table(0, block_count(self.size()))?;
+        bytes.extend_from_slice(&self.footer.encode());
+        Ok(bytes)
+    }
+
     /// Checks the table as a whole; blocks.
     pub(super) fn check_table(&self) -> Result<(), BlobError> {
         if crc32c(&self.table(0, block_count(self.size()))?) != self.footer.table_crc {

@@ -135,7 +135,7 @@ async fn inline_data_is_kept_apart_from_the_records() {
 async fn a_write_that_fails_makes_the_index_read_only_for_good() {
     let directory = tempfile::tempdir().unwrap();
     open(directory.path()).commit(vec![], vec![put("Oa", "1")]).await.unwrap();
-    let kv = RocksKv::start(Store::open_unwritable(directory.path(), &RocksSettings::default())).unwrap();
+    let kv = RocksKv::start(Store::open_unwritable(directory.path(), &RocksSettings::default()).unwrap()).unwrap();
     let checks = vec![Check::Present(b"Oa".to_vec())];
     assert_eq!(kv.commit(checks.clone(), vec![]).await, Ok(()), "there was nothing to write");
     assert!(!kv.is_read_only());
@@ -151,7 +151,7 @@ async fn a_write_that_fails_makes_the_index_read_only_for_good() {
 async fn all_who_share_a_batch_that_fails_are_told() {
     let directory = tempfile::tempdir().unwrap();
     drop(open(directory.path()));
-    let store = Store::open_unwritable(directory.path(), &RocksSettings::default());
+    let store = Store::open_unwritable(directory.path(), &RocksSettings::default()).unwrap();
     let (sender, queue) = mpsc::channel(8);
     let mut answers = vec![];
     for checks in [vec![], vec![Check::Absent(b"Oa".to_vec())], vec![Check::Present(b"Oa".to_vec())]] {
