@@ -17,7 +17,7 @@
 
 use crate::{
     config::{RootKey, check_access_key, check_secret_key},
-    secrets::{KeyId, Kind, Vault, is_sealed},
+    secrets::{KeyId, Kind, OpenError, Vault, is_sealed},
 };
 use rustix::fs::{FlockOperation, flock};
 use std::{
@@ -59,6 +59,12 @@ pub enum DataDirError {
     /// There is something else there.
     #[error("{} holds files but no partway data; name an empty or a new directory", path.display())]
     Foreign {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// There is something there, and there must be nothing.
+    #[error("{} is not empty; a backup is restored into an empty or a new directory", path.display())]
+    NotEmpty {
         /// The directory.
         path: PathBuf,
     },
@@ -150,7 +156,7 @@ impl DataDir {
     /// not finished, it is none, and no release opens it.
     ///
     /// # Errors
-    /// See [`DataDirError`]; [`DataDirError::Foreign`] when there is something in it.
+    /// See [`DataDirError`]; [`DataDirError::NotEmpty`] when there is something in it.
     pub fn create_empty(path: &Path) -> Result<EmptyDataDir, DataDirError> {
         let missing = !path.exists();
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(io_error(path))?;
@@ -160,7 +166,7 @@ impl DataDir {
         for entry in path.read_dir().map_err(io_error(path))? {
             let name = entry.map_err(io_error(path))?.file_name();
             if name != LOCK_FILE && name != "lost+found" {
-                return Err(DataDirError::Foreign { path: path.to_owned() });
+                return Err(DataDirError::NotEmpty { path: path.to_owned() });
             }
         }
         let lock = Self::lock(path)?;
@@ -260,8 +266,7 @@ impl DataDir {
     pub fn callback_key_or_create(&self, vault: &Vault, make: impl FnOnce() -> Result<String, String>) -> Result<String, DataDirError> {
         let file = self.callback_key_file();
         if let Some(text) = read_small(&file)? {
-            let opened = vault.open(Kind::CallbackKey, "", &text);
-            return opened.map_err(|error| DataDirError::CallbackKey { path: file, why: error.to_string() });
+            return vault.open(Kind::CallbackKey, "", &text).map_err(|error| shut(file, Kind::CallbackKey, error));
         }
         let text = make().map_err(|why| DataDirError::CallbackKey { path: file, why })?;
         write_durably(&self.path, CALLBACK_KEY_FILE, &stored(vault, Kind::CallbackKey, &text), 0o600)?;
@@ -297,10 +302,7 @@ impl DataDir {
         for (name, kind) in [(ROOT_KEY_FILE, Kind::RootKey), (CALLBACK_KEY_FILE, Kind::CallbackKey)] {
             let path = self.path.join(name);
             let Some(text) = read_small(&path)?.filter(|text| !vault.is_current(text)) else { continue };
-            let secret = vault.open(kind, "", &text).map_err(|error| match kind {
-                Kind::CallbackKey => DataDirError::CallbackKey { path, why: error.to_string() },
-                Kind::RootKey | Kind::AccessKey => DataDirError::RootKey { path, why: error.to_string() },
-            })?;
+            let secret = vault.open(kind, "", &text).map_err(|error| shut(path, kind, error))?;
             write_durably(&self.path, name, &stored(vault, kind, &secret), 0o600)?;
         }
         Ok(())
@@ -376,8 +378,17 @@ pub fn root_key_of(data: &Path, vault: &Vault) -> Result<Option<RootKey>, DataDi
     if file.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0) {
         tracing::warn!("{} can be read by others than its owner", file.display());
     }
-    let opened = vault.open(Kind::RootKey, "", &text).map_err(|error| error.to_string());
-    opened.and_then(|text| parse_root_key(&text)).map(Some).map_err(|why| DataDirError::RootKey { path: file, why })
+    let text = vault.open(Kind::RootKey, "", &text).map_err(|error| shut(file.clone(), Kind::RootKey, error))?;
+    parse_root_key(&text).map(Some).map_err(|why| DataDirError::RootKey { path: file, why })
+}
+
+/// Why the secret in a file does not open.
+fn shut(path: PathBuf, kind: Kind, error: OpenError) -> DataDirError {
+    match (error, kind) {
+        (OpenError::NoSuchKey(id), _) => DataDirError::Sealed { path, id, why: "no key file with it was given" },
+        (OpenError::Damaged, Kind::CallbackKey) => DataDirError::CallbackKey { path, why: OpenError::Damaged.to_string() },
+        (OpenError::Damaged, Kind::RootKey | Kind::AccessKey) => DataDirError::RootKey { path, why: OpenError::Damaged.to_string() },
+    }
 }
 
 /// A secret text as its file has it.

@@ -3,6 +3,9 @@
 
 #[path = "crash/client.rs"]
 mod client;
+mod gateway;
+#[path = "backup/held.rs"]
+mod held;
 #[path = "backup/load.rs"]
 mod load;
 #[path = "backup/server.rs"]
@@ -465,9 +468,9 @@ fn nothing_is_backed_up_or_restored_where_something_else_is() {
     fs::create_dir(&foreign).and_then(|()| fs::write(foreign.join("thesis.txt"), "text")).expect("it is ours");
     refused(&operate(&place.data, &["backup", "--to", text(&foreign)]), "no backups of partway");
     succeed(&backup(&place, &[]));
-    refused(&operate(&foreign, &["restore", "--from", text(&place.to)]), "holds files");
-    refused(&operate(&place.data, &["restore", "--from", text(&place.to)]), "holds files");
+    refused(&operate(&foreign, &["restore", "--from", text(&place.to)]), "is not empty");
+    refused(&operate(&place.data, &["restore", "--from", text(&place.to)]), "is not empty");
     succeed(&restore(&place, &[]));
-    refused(&restore(&place, &[]), "holds files");
+    refused(&restore(&place, &[]), "is not empty");
     assert_eq!(fs::read_dir(&foreign).expect("it is there").count(), 1);
 }

@@ -60,7 +60,7 @@ impl Place {
                 }
             }
         }
-        let lock = Self::lock(&path)?;
+        let lock = Self::lock(&path, FlockOperation::NonBlockingLockExclusive)?;
         if !path.join(STAMP_FILE).exists() {
             let new = path.join(STAMP_NEW);
             let _ = fs::remove_file(&new);
@@ -75,13 +75,13 @@ impl Place {
         Ok(place)
     }
 
-    /// Opens a place that is one already.
+    /// Opens a place that is one already, to read from it; others may do so, too. It may be on a file system that is not written.
     pub(super) fn open(path: &Path) -> Result<Self, BackupError> {
         if !path.join(STAMP_FILE).exists() {
             return Err(BackupError::Refused(format!("{} holds no backups; `partway backup --to` makes them", path.display())));
         }
         let path = path.canonicalize().map_err(io_error(path))?;
-        let lock = Self::lock(&path)?;
+        let lock = Self::lock(&path, FlockOperation::NonBlockingLockShared)?;
         Self::opened(path, lock)
     }
 
@@ -97,10 +97,16 @@ impl Place {
         }
     }
 
-    fn lock(path: &Path) -> Result<File, BackupError> {
+    fn lock(path: &Path, how: FlockOperation) -> Result<File, BackupError> {
         let file = path.join(LOCK_FILE);
-        let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&file).map_err(io_error(&file))?;
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        let lock = match File::open(&file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&file)
+            }
+            opened => opened,
+        };
+        let lock = lock.map_err(io_error(&file))?;
+        match flock(&lock, how) {
             Ok(()) => Ok(lock),
             Err(rustix::io::Errno::WOULDBLOCK) => {
                 Err(BackupError::Refused(format!("another backup or restore is using {}", path.display())))

@@ -133,7 +133,6 @@ impl Found {
         target.prepare()?;
         self.each_blob(|blob, size| self.blobs.copy(blob, size, &target, Copying::Bytes, &|| Ok(())))?;
         target.sync_names()?;
-        files::sync_directory(&data.blobs())?;
         files::sync_directory(&index)?;
         files::sync_directory(data.path())
     }

@@ -252,6 +252,7 @@ impl Taking<'_> {
             return Err(error);
         }
         target.sync_names()?;
+        files::sync_directory(self.place.path())?;
         Ok(Copied { blobs: blobs.into_inner(), bytes: bytes.into_inner() })
     }
 

@@ -145,7 +145,7 @@ pub(super) async fn execute(place: &Place<'_>, now: Timestamp, command: Command)
         Command::Verify => gateway.verify().await.map(Answer::Verify).map_err(words),
         Command::Backup(order) => {
             let taken = backup::take(gateway, Arc::clone(index), data, order).await;
-            taken.map(Answer::Backup).map_err(|error| format!("no backup was taken: {error}"))
+            taken.map(Answer::Backup).map_err(|error| format!("backup: {error}"))
         }
         Command::Events { count_max, with_delivered } => {
             let count_max = usize::try_from(count_max).unwrap_or(usize::MAX);

@@ -61,6 +61,7 @@ impl From<DataDirError> for CliError {
             DataDirError::Sealed { .. } => STATUS_USAGE,
             DataDirError::Absent { .. }
             | DataDirError::Foreign { .. }
+            | DataDirError::NotEmpty { .. }
             | DataDirError::Format { .. }
             | DataDirError::RootKey { .. }
             | DataDirError::CallbackKey { .. }

@@ -179,7 +179,7 @@ impl Directory {
         Ok(page.into_sorted_vec())
     }
 
-    /// Syncs every directory of published names.
+    /// Syncs every directory of published names, and the root.
     pub(super) fn sync_names(&self) -> io::Result<()> {
         for branch in fs::read_dir(&self.data)? {
             let branch = branch?.path();
@@ -188,7 +188,8 @@ impl Directory {
             }
             sync_directory(&branch)?;
         }
-        sync_directory(&self.data)
+        sync_directory(&self.data)?;
+        self.data.parent().map_or(Ok(()), sync_directory)
     }
 
     pub(super) fn walk(&self, mut visit: impl FnMut(BlobId)) -> io::Result<()> {
