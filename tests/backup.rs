@@ -438,6 +438,30 @@ fn a_damaged_backup_is_refused_and_nothing_is_restored_of_it() {
 }
 
 #[test]
+fn a_restore_that_is_killed_leaves_no_data_directory() {
+    let place = place();
+    let server = Server::start(&place.data, &[]);
+    server.make_bucket();
+    much(&server);
+    succeed(&backup(&place, &[]));
+    let mut command = partway();
+    command.args(["restore", "--from", text(&place.to), "--data", text(&place.restored)]).stdout(Stdio::null());
+    let mut child = command.spawn().expect("the binary starts");
+    let deadline = Instant::now() + PATIENCE;
+    while blob_files(&place.restored.join("blobs")).is_empty() {
+        assert!(Instant::now() < deadline, "no blob is restored");
+        sleep(Duration::from_millis(1));
+    }
+    child.kill().and_then(|()| child.wait()).expect("it is ours");
+    assert!(!place.restored.join("format").exists(), "the canary: it was not complete");
+    refused(&operate(&place.restored, &["serve", "--listen", "127.0.0.1:0"]), "no partway data");
+    refused(&restore(&place, &[]), "is not empty");
+    fs::remove_dir_all(&place.restored).expect("it is ours");
+    succeed(&restore(&place, &[]));
+    verify(&place.restored);
+}
+
+#[test]
 fn a_store_with_a_damaged_blob_is_not_backed_up_as_if_it_were_sound() {
     let place = place();
     let server = Server::start(&place.data, &[]);

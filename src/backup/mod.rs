@@ -17,6 +17,7 @@
 //! - docs/adr/0012-backup.md has the reasons.
 
 mod blob_list;
+mod crew;
 mod files;
 mod manifest;
 mod needed;

@@ -82,3 +82,53 @@ impl Rows {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::blob_list::Reader, *};
+    use crate::{
+        meta::{
+            MemoryKv, Write,
+            record::{Extent, ManifestId},
+        },
+        model::{Timestamp, UploadId},
+    };
+
+    fn parts(blobs: &[u8]) -> Vec<ManifestPart> {
+        let extent = |&blob: &u8| Extent { place: Place::File, blob: BlobId([blob; 16]), offset: 0, size: 10 };
+        vec![ManifestPart { size: 10 * blobs.len() as u64, checksum: None, extents: blobs.iter().map(extent).collect() }]
+    }
+
+    fn todo(sequence: u64, todo: &Todo) -> Write {
+        Write::Put(keys::todo(Timestamp::from_millis(1), sequence), todo.encode())
+    }
+
+    #[tokio::test]
+    async fn every_blob_is_needed_that_something_besides_the_to_do_list_holds() {
+        let kv = MemoryKv::default();
+        // 1 to 3 are objects'; 2 and 3 are also on the list, 3 twice; 4 and 5 are on the list alone, 5 twice; 6 is on it through a
+        // manifest; 7 is a part's whose upload has ended.
+        let holders = [(1, 1), (2, 2), (3, 3), (4, 1), (5, 2), (6, 1), (7, 1)];
+        let mut writes: Vec<Write> = holders
+            .iter()
+            .map(|&(blob, holders)| Write::Put(keys::blob(BlobId([blob; 16])), BlobRecord { size: u64::from(blob), holders }.encode()))
+            .collect();
+        let (id, upload) = (ManifestId([9; 16]), UploadId::from_bytes([8; 16]));
+        writes.extend([
+            todo(1, &Todo::ReleaseContent(Content::Here(parts(&[2, 3, 4, 5])))),
+            todo(2, &Todo::ReleaseContent(Content::Here(parts(&[3, 5])))),
+            todo(3, &Todo::ReleaseContent(Content::Manifest { id, chunk_ends: vec![10] })),
+            todo(4, &Todo::EndUpload { upload, kept: vec![] }),
+            Write::Put(keys::manifest_chunk(id, 0), ManifestChunk { start: 0, parts: parts(&[6]) }.encode()),
+        ]);
+        kv.commit(vec![], writes).await.unwrap();
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("blobs");
+        let mut writer = blob_list::Writer::create(&path).unwrap();
+        let (watch, _asker) = Watch::new(None);
+        list(&kv, &mut writer, &watch).await.unwrap();
+        assert_eq!(writer.finish().unwrap(), (4, 1 + 2 + 3 + 7));
+        let listed: Vec<u64> = Reader::open(&path).unwrap().map(|line| line.unwrap().1).collect();
+        assert_eq!(listed, [1, 2, 3, 7]);
+    }
+}

@@ -6,13 +6,13 @@
 use super::{
     BackupError,
     blob_list::Reader,
-    files, io_error,
+    crew, files, io_error,
     manifest::{BLOBS, INDEX, Manifest},
     place::Place,
     watch::Watch,
 };
 use crate::{
-    blob::{BlobError, BlobFiles, Copying},
+    blob::{BlobError, BlobFiles, BlobId, Copying},
     datadir::{DataDir, EmptyDataDir},
 };
 use serde::Serialize;
@@ -138,16 +138,14 @@ impl Found {
     }
 
     /// Does something with every blob of the list, whose file has been checked.
-    fn each_blob(&self, work: impl Fn(crate::blob::BlobId, u64) -> Result<(), BlobError>) -> Result<(), BackupError> {
-        let mut count = 0;
-        for line in Reader::open(&self.path.join(BLOBS))? {
-            let (blob, size) = line?;
+    fn each_blob(&self, work: impl Fn(BlobId, u64) -> Result<(), BlobError> + Sync) -> Result<(), BackupError> {
+        let (watch, _asker) = Watch::new(None);
+        let count = crew::for_each(Reader::open(&self.path.join(BLOBS))?, &watch, |blob, size| {
             work(blob, size).map_err(|error| match error {
                 BlobError::Missing(_) | BlobError::Corrupt(..) => BackupError::Refused(format!("the backup is damaged: {error}")),
                 BlobError::NoSpace | BlobError::ReadOnly | BlobError::Io(_) => BackupError::Blob(error),
-            })?;
-            count += 1;
-        }
+            })
+        })?;
         match count == self.manifest.blob_count {
             true => Ok(()),
             false => Err(BackupError::Refused(format!("{count} blobs are listed, not {}", self.manifest.blob_count))),

@@ -4,7 +4,7 @@
 //! thread and a few copying ones; when whoever asked goes away, it ends after the piece it has in hand, and with it the hold.
 
 use super::{
-    BackupError, blob_list, files, io_error,
+    BackupError, blob_list, crew, files, io_error,
     manifest::{BLOBS, Entry, INDEX, Manifest},
     needed,
     place::{Place, Pruned},
@@ -22,16 +22,13 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 use time::{OffsetDateTime, macros::format_description};
 use tokio::runtime::Handle;
-
-/// Blobs copied at once: enough to have a sync under way while others read, few enough to leave the disk to clients.
-const COPIES_AT_ONCE: usize = 4;
 
 /// Memory for reading the snapshot's rows. Bytes.
 const CACHE_BYTES: usize = 8 << 20;
@@ -79,17 +76,20 @@ pub struct Report {
 pub async fn take(gateway: &Gateway, index: Arc<RocksKv>, data: &DataDirPlaces, order: Order) -> Result<Report, BackupError> {
     let deadline = Instant::now().checked_add(Duration::from_secs(order.time_max_secs));
     let (watch, _asker) = Watch::new(deadline);
-    let place = prepared(&order, data)?;
+    let data = data.clone();
+    let (place, data, order) = blocking(move || Ok((prepared(&order, &data)?, data, order))).await?;
     let hold = gateway.hold_reaper().await;
-    let (data, runtime, now) = (data.clone(), Handle::current(), gateway.now());
-    let work = move || {
+    let (runtime, now) = (Handle::current(), gateway.now());
+    blocking(move || {
         let _hold = hold;
         Taking { place, index: &index, data: &data, order: &order, watch, runtime }.run(now)
-    };
-    match tokio::task::spawn_blocking(work).await {
-        Ok(taken) => taken,
-        Err(_) => Err(BackupError::Ended("it has failed")),
-    }
+    })
+    .await
+}
+
+/// Does work on a thread that may block. It runs on to its end when nobody waits for it.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, BackupError> + Send + 'static) -> Result<T, BackupError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(BackupError::Ended("it has failed")))
 }
 
 /// Where a data directory's things are, for who holds it elsewhere.
@@ -223,34 +223,17 @@ impl Taking<'_> {
     fn copy_blobs(&self, list: &Path) -> Result<Copied, BackupError> {
         let (source, target) = (BlobFiles::at(&self.data.blobs), self.place.blobs());
         target.prepare()?;
-        let rest = Mutex::new(blob_list::Reader::open(list)?);
         let (blobs, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
         let how = if self.order.link { Copying::Link } else { Copying::Bytes };
-        let copy = || -> Result<(), BackupError> {
-            loop {
-                self.watch.go_on()?;
-                let next = rest.lock().unwrap_or_else(PoisonError::into_inner).next();
-                let Some(line) = next else { return Ok(()) };
-                let (blob, size) = line?;
-                if target.size(blob).is_ok_and(|there| there == size) {
-                    continue;
-                }
-                source.copy(blob, size, &target, how, &|| self.watch.go_on_with_blob()).map_err(|error| self.explain(error))?;
-                blobs.fetch_add(1, Ordering::Relaxed);
-                bytes.fetch_add(size, Ordering::Relaxed);
+        crew::for_each(blob_list::Reader::open(list)?, &self.watch, |blob, size| {
+            if target.size(blob).is_ok_and(|there| there == size) {
+                return Ok(());
             }
-        };
-        let copy = || copy().inspect_err(|_| self.watch.abandon());
-        let outcomes: Vec<_> = std::thread::scope(|scope| {
-            let copying: Vec<_> = (0..COPIES_AT_ONCE).map(|_| scope.spawn(copy)).collect();
-            copying.into_iter().map(|thread| thread.join().unwrap_or(Err(BackupError::Ended("it has failed")))).collect()
-        });
-        // The others only heard of it.
-        let (own, heard): (Vec<_>, Vec<_>) =
-            outcomes.into_iter().filter_map(Result::err).partition(|error| !matches!(error, BackupError::Ended(_)));
-        if let Some(error) = own.into_iter().chain(heard).next() {
-            return Err(error);
-        }
+            source.copy(blob, size, &target, how, &|| self.watch.go_on_with_blob()).map_err(|error| self.explain(error))?;
+            blobs.fetch_add(1, Ordering::Relaxed);
+            bytes.fetch_add(size, Ordering::Relaxed);
+            Ok(())
+        })?;
         target.sync_names()?;
         files::sync_directory(self.place.path())?;
         Ok(Copied { blobs: blobs.into_inner(), bytes: bytes.into_inner() })

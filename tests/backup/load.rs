@@ -58,7 +58,7 @@ pub(crate) fn bytes(seed: u64, size: usize) -> Vec<u8> {
 /// What stands under a key in its state: nothing at first and after every fifth, else bytes in the index or in a file.
 fn content(key: usize, state: u64) -> Option<Vec<u8>> {
     let size = [30_000, 3_000, 150_000, 9_000][(state % 4) as usize];
-    (state % 5 != 0).then(|| bytes((key as u64) << 32 | state, size))
+    (!state.is_multiple_of(5)).then(|| bytes((key as u64) << 32 | state, size))
 }
 
 fn name(key: usize) -> String {
@@ -133,11 +133,11 @@ impl Drop for Load {
 
 /// Brings a key into a state, one way or another; now and then an upload is left open or aborted on the way.
 fn step(client: &mut Client, key: usize, state: u64) {
-    let (dialect, other) = if state % 2 == 0 { (Dialect::S3, Dialect::Oss) } else { (Dialect::Oss, Dialect::S3) };
+    let (dialect, other) = if state.is_multiple_of(2) { (Dialect::S3, Dialect::Oss) } else { (Dialect::Oss, Dialect::S3) };
     let key_name = name(key);
     match content(key, state) {
         None => delete(client, &key_name),
-        Some(body) if state % 3 == 0 => {
+        Some(body) if state.is_multiple_of(3) => {
             let upload = create_upload(client, dialect, &key_name);
             let middle = body.len() / 2;
             // A part that is replaced before the upload is completed, and one that is not listed.
@@ -149,10 +149,10 @@ fn step(client: &mut Client, key: usize, state: u64) {
         }
         Some(body) => put(client, dialect, &key_name, body),
     }
-    if state % 4 == 0 {
+    if state.is_multiple_of(4) {
         let upload = create_upload(client, dialect, &key_name);
         put_part(client, other, &key_name, &upload, 1, bytes(state, 20_000));
-        if state % 8 == 0 {
+        if state.is_multiple_of(8) {
             let abort = Request::new(dialect, "DELETE", &key_name).query(format!("uploadId={upload}"));
             assert_eq!(client.ask(&abort).expect("the server answers").status, 204);
         }

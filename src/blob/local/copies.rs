@@ -90,7 +90,10 @@ impl BlobFiles {
         let staged = target.directory.staging_path(blob);
         let written = match how {
             Copying::Bytes => copy_bytes(file, size, &staged, go_on, &failed),
-            Copying::Link => go_on().and_then(|()| fs::hard_link(self.directory.data_path(blob), &staged).map_err(failed)),
+            // A store that does not sync may have left that to others.
+            Copying::Link => {
+                go_on().and_then(|()| file.sync().and_then(|()| fs::hard_link(self.directory.data_path(blob), &staged)).map_err(failed))
+            }
         };
         let published = written.and_then(|()| fs::rename(&staged, target.directory.data_path(blob)).map_err(failed));
         // Two names of one file are not renamed onto each other: the staged one stays.
@@ -168,4 +171,89 @@ fn read_checked(
         at += piece.len() as u64;
     }
     Ok(trailer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blob::{BlobStore, LocalBlobs, LocalSettings};
+    use std::os::unix::fs::MetadataExt as _;
+
+    const BLOB: BlobId = BlobId([3; 16]);
+    const SIZE: u64 = 1_000_000;
+
+    async fn stored(root: &Path) -> Vec<u8> {
+        let bytes: Vec<u8> = (0..SIZE).map(|index| (index * 31 % 251) as u8).collect();
+        let store = LocalBlobs::open(root, LocalSettings::default()).unwrap();
+        let mut staging = store.stage(BLOB, None).await.unwrap();
+        staging.append(vec![bytes.clone().into()]).await.unwrap();
+        let sealed = staging.seal().await.unwrap();
+        store.confirm(sealed.blob()).await;
+        bytes
+    }
+
+    fn staged(root: &Path) -> usize {
+        fs::read_dir(root.join("staging")).unwrap().count()
+    }
+
+    #[tokio::test]
+    async fn a_copy_is_the_same_file_and_a_store_reads_it() {
+        let place = tempfile::tempdir().unwrap();
+        let (from, to) = (place.path().join("from"), place.path().join("to"));
+        stored(&from).await;
+        let (source, target) = (BlobFiles::at(&from), BlobFiles::at(&to));
+        for how in [Copying::Bytes, Copying::Link, Copying::Link, Copying::Bytes] {
+            target.prepare().unwrap();
+            source.copy(BLOB, SIZE, &target, how, &|| Ok(())).unwrap();
+            let [one, other] = [&from, &to].map(|root| Directory::at(root).data_path(BLOB));
+            assert_eq!(fs::read(&one).unwrap(), fs::read(&other).unwrap());
+            let same = fs::metadata(&one).unwrap().ino() == fs::metadata(&other).unwrap().ino();
+            assert_eq!((same, staged(&to)), (how == Copying::Link, 0), "{how:?}");
+        }
+        target.sync_names().unwrap();
+        assert_eq!((target.size(BLOB), target.check(BLOB, SIZE, &|| Ok(()))), (Ok(SIZE), Ok(())));
+        let store = LocalBlobs::open(&to, LocalSettings::default()).unwrap();
+        assert_eq!(store.verify(BLOB).await, Ok(SIZE));
+        assert_eq!(store.scan(None, 10).await, Ok(vec![BLOB]));
+    }
+
+    #[tokio::test]
+    async fn what_is_damaged_has_another_size_or_is_given_up_is_not_copied_and_leaves_nothing() {
+        let place = tempfile::tempdir().unwrap();
+        let (from, to) = (place.path().join("from"), place.path().join("to"));
+        stored(&from).await;
+        let (source, target) = (BlobFiles::at(&from), BlobFiles::at(&to));
+        target.prepare().unwrap();
+        assert!(matches!(source.copy(BLOB, SIZE - 1, &target, Copying::Bytes, &|| Ok(())), Err(BlobError::Corrupt(..))));
+        assert_eq!(source.copy(BLOB, SIZE, &target, Copying::Bytes, &|| Err(BlobError::ReadOnly)), Err(BlobError::ReadOnly));
+        let file = Directory::at(&from).data_path(BLOB);
+        let sound = fs::read(&file).unwrap();
+        for at in [0, 700_000, sound.len() - 100, sound.len() - 55, sound.len() - 1] {
+            let mut flipped = sound.clone();
+            flipped[at] ^= 0x20;
+            fs::write(&file, flipped).unwrap();
+            let copied = source.copy(BLOB, SIZE, &target, Copying::Bytes, &|| Ok(()));
+            assert!(matches!(copied, Err(BlobError::Corrupt(..))), "{at}: {copied:?}");
+            assert!(matches!(source.check(BLOB, SIZE, &|| Ok(())), Err(BlobError::Corrupt(..))), "{at}");
+        }
+        fs::remove_file(&file).unwrap();
+        assert_eq!(source.copy(BLOB, SIZE, &target, Copying::Bytes, &|| Ok(())), Err(BlobError::Missing(BLOB)));
+        assert_eq!((target.size(BLOB), staged(&to)), (Err(BlobError::Missing(BLOB)), 0));
+    }
+
+    /// A link that an interrupted copy left is a second name of the original.
+    #[tokio::test]
+    async fn what_an_interrupted_link_left_is_never_written_into() {
+        let place = tempfile::tempdir().unwrap();
+        let (from, to) = (place.path().join("from"), place.path().join("to"));
+        stored(&from).await;
+        let (source, target) = (BlobFiles::at(&from), BlobFiles::at(&to));
+        target.prepare().unwrap();
+        fs::hard_link(Directory::at(&from).data_path(BLOB), Directory::at(&to).staging_path(BLOB)).unwrap();
+        assert!(source.copy(BLOB, SIZE, &target, Copying::Bytes, &|| Ok(())).is_err());
+        assert_eq!(source.check(BLOB, SIZE, &|| Ok(())), Ok(()));
+        target.prepare().unwrap();
+        source.copy(BLOB, SIZE, &target, Copying::Bytes, &|| Ok(())).unwrap();
+        assert_eq!(source.check(BLOB, SIZE, &|| Ok(())), Ok(()));
+    }
 }

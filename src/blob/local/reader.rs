@@ -62,6 +62,11 @@ impl BlobFile {
         Ok(bytes)
     }
 
+    /// Sees to it that its bytes are on the disk; blocks.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
     /// Checks the table as a whole; blocks.
     pub(super) fn check_table(&self) -> Result<(), BlobError> {
         if crc32c(&self.table(0, block_count(self.size()))?) != self.footer.table_crc {
