@@ -417,16 +417,16 @@ fn a_damaged_backup_is_refused_and_nothing_is_restored_of_it() {
         let sound = fs::read(victim).expect("it can be read");
         let mut flipped = sound.clone();
         flipped[sound.len() / 2] ^= 4;
-        for damaged in [Some(flipped), Some(sound[..sound.len() - 1].to_vec()), None] {
+        let ways: [(Option<Vec<u8>>, &[&str]); 3] =
+            [(Some(flipped), &[]), (Some(sound[..sound.len() - 1].to_vec()), &["--check"]), (None, &["--check"])];
+        for (damaged, more) in ways {
             match &damaged {
                 Some(bytes) => fs::write(victim, bytes),
                 None => fs::remove_file(victim),
             }
             .expect("it is ours");
-            for more in [&[][..], &["--check"]] {
-                let output = restore(&place, more);
-                assert_eq!(output.status.code(), Some(1), "{} {damaged:?}: {output:?}", victim.display());
-            }
+            let output = restore(&place, more);
+            assert_eq!(output.status.code(), Some(1), "{} {more:?}: {output:?}", victim.display());
             let left: Vec<_> = fs::read_dir(&place.restored).into_iter().flatten().collect();
             assert!(left.is_empty(), "{left:?}");
         }

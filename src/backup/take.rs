@@ -85,6 +85,7 @@ pub async fn take(gateway: &Gateway, index: Arc<RocksKv>, data: &DataDirPlaces, 
         Taking { place, index: &index, data: &data, order: &order, watch, runtime }.run(now)
     })
     .await
+    .inspect(|report| tracing::info!(snapshot = report.snapshot, blobs = report.blobs, copied = report.copied, "a backup is complete"))
 }
 
 /// Does work on a thread that may block. It runs on to its end when nobody waits for it.

@@ -7,7 +7,7 @@ use crate::{
     datadir::DataDir,
     meta::{Kv, RocksKv},
     model::Timestamp,
-    ops::{Environment, Gateway},
+    ops::{Environment, Gateway, GatewaySettings},
     secrets::Vault,
 };
 use std::{
@@ -31,7 +31,8 @@ pub(super) async fn open(settings: &Settings, data: &DataDir, vault: Arc<Vault>)
         .map_err(|error| CliError::failed(format!("cannot open the blobs in {}: {error}", data.blobs().display())))?;
     let index = Arc::new(index);
     let kv = Arc::clone(&index) as Arc<dyn Kv>;
-    let gateway = Gateway::with_vault(kv, Arc::new(blobs), settings.gateway.clone(), environment(), Arc::clone(&vault));
+    let behaviour = GatewaySettings { vault: Arc::clone(&vault), ..settings.gateway.clone() };
+    let gateway = Gateway::new(kv, Arc::new(blobs), behaviour, environment());
     let recovered = gateway.recover().await;
     recovered.map_err(|failure| CliError::failed(format!("cannot settle what an earlier run left half-done: {failure:?}")))?;
     sealing::settle(&vault, data, &gateway, &index).await?;

@@ -137,6 +137,8 @@ impl Settings {
             body_memory_bytes: read.size("body-memory"),
             reap_grace_ms: millis(read.duration("reap-grace")),
             completed_retention_ms: millis(read.duration("completed-retention")),
+            // The files of its keys are read when a data directory is opened.
+            vault: Arc::default(),
         };
         if gateway.inline_size_bytes_max.saturating_mul(8) > gateway.body_memory_bytes {
             return Err(ConfigError::Together(format!(

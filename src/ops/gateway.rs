@@ -13,7 +13,6 @@ use crate::{
         record::{BucketId, BucketRecord, Record},
     },
     model::{Bucket, Failure, Timestamp},
-    secrets::Vault,
 };
 use bytes::Bytes;
 use std::sync::{
@@ -34,8 +33,6 @@ pub struct Gateway {
     pub(super) reaping: tokio::sync::RwLock<()>,
     pub(super) bodies: BodySlots,
     pub(super) running: Running,
-    /// What the secrets of access keys are sealed with.
-    pub(super) vault: Arc<Vault>,
     environment: Environment,
     /// Orders revisions and to-do lines of this process; never goes back.
     sequence: AtomicU64,
@@ -50,21 +47,9 @@ pub(super) struct LoadedBucket {
 }
 
 impl Gateway {
-    /// A gateway over these stores, with the secrets of access keys in clear.
+    /// A gateway over these stores.
     #[must_use]
     pub fn new(kv: Arc<dyn Kv>, blobs: Arc<dyn BlobStore>, settings: GatewaySettings, environment: Environment) -> Arc<Self> {
-        Self::with_vault(kv, blobs, settings, environment, Arc::default())
-    }
-
-    /// A gateway over these stores, with the secrets of access keys sealed by a vault.
-    #[must_use]
-    pub fn with_vault(
-        kv: Arc<dyn Kv>,
-        blobs: Arc<dyn BlobStore>,
-        settings: GatewaySettings,
-        environment: Environment,
-        vault: Arc<Vault>,
-    ) -> Arc<Self> {
         let bodies = BodySlots::new(settings.body_memory_bytes, settings.inline_size_bytes_max);
         let (readers, running) = (Arc::default(), Running::new());
         Arc::new(Self {
@@ -75,7 +60,6 @@ impl Gateway {
             reaping: tokio::sync::RwLock::default(),
             bodies,
             running,
-            vault,
             environment,
             sequence: AtomicU64::new(0),
             latest_ms: AtomicI64::new(0),

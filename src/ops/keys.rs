@@ -109,7 +109,7 @@ impl Gateway {
         while let Some(page) = pages.next(self).await? {
             for (row, value) in page {
                 let key: KeyRecord = decode(&value)?;
-                let (access_key, is_current) = (key.access_key.clone(), self.vault.is_current(&key.secret_key));
+                let (access_key, is_current) = (key.access_key.clone(), self.settings.vault.is_current(&key.secret_key));
                 let opened = self.open(key).map_err(|error| SealError::Shut { access_key, error })?;
                 if !is_current {
                     let checks = vec![Check::Equals(row.to_vec(), value)];
@@ -124,7 +124,7 @@ impl Gateway {
     }
 
     fn sealed(&self, key: KeyRecord) -> Bytes {
-        let secret_key = self.vault.seal(Kind::AccessKey, &key.access_key, &key.secret_key);
+        let secret_key = self.settings.vault.seal(Kind::AccessKey, &key.access_key, &key.secret_key);
         KeyRecord { secret_key, ..key }.encode()
     }
 
@@ -138,7 +138,7 @@ impl Gateway {
     }
 
     fn open(&self, key: KeyRecord) -> Result<KeyRecord, OpenError> {
-        let secret_key = self.vault.open(Kind::AccessKey, &key.access_key, &key.secret_key)?;
+        let secret_key = self.settings.vault.open(Kind::AccessKey, &key.access_key, &key.secret_key)?;
         Ok(KeyRecord { secret_key, ..key })
     }
 }
@@ -200,7 +200,8 @@ mod tests {
     fn sealing(kv: &Arc<MemoryKv>, vault: Arc<Vault>) -> Arc<Gateway> {
         let environment = Environment { now: Arc::new(|| Timestamp::from_millis(1)), random: Arc::new(|bytes| bytes.fill(7)) };
         let blobs = Arc::new(crate::blob::MemoryBlobs::default());
-        Gateway::with_vault(Arc::clone(kv) as Arc<dyn Kv>, blobs, GatewaySettings::default(), environment, vault)
+        let settings = GatewaySettings { vault, ..GatewaySettings::default() };
+        Gateway::new(Arc::clone(kv) as Arc<dyn Kv>, blobs, settings, environment)
     }
 
     async fn stored(kv: &MemoryKv) -> String {

@@ -7,23 +7,23 @@
 //!   stay (`ops::ReaperHold`) or that nobody else writes there.
 
 use super::{
-    directory::{Directory, remove_file},
+    directory::Directory,
     health::{io_error, is_no_space},
-    reader::{BlobFile, RangeReader},
+    reader::BlobFile,
 };
-use crate::{
-    blob::{BlobError, BlobId},
-    model::ByteRange,
-};
+use crate::blob::{BlobError, BlobId};
 use std::{
+    collections::BTreeSet,
+    ffi::OsStr,
     fs::{self, File},
     io::{self, Write as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// The blob files of a directory that has the layout of a store.
 pub struct BlobFiles {
     directory: Directory,
+    root: PathBuf,
 }
 
 /// How a file gets to another place.
@@ -39,7 +39,7 @@ impl BlobFiles {
     /// The files below a root, which need not be there yet.
     #[must_use]
     pub fn at(root: &Path) -> Self {
-        Self { directory: Directory::at(root) }
+        Self { directory: Directory::at(root), root: root.to_owned() }
     }
 
     /// Makes the directories, and clears them of what an interrupted copy left. Nobody else may be writing there.
@@ -48,9 +48,9 @@ impl BlobFiles {
     /// [`BlobError::Io`].
     pub fn prepare(&self) -> Result<(), BlobError> {
         let prepared = (|| {
-            let staging = self.directory.staging();
-            fs::create_dir_all(self.directory.data())?;
-            fs::create_dir_all(staging)?;
+            let staging = self.root.join("staging");
+            fs::create_dir_all(self.root.join("data"))?;
+            fs::create_dir_all(&staging)?;
             fs::read_dir(staging)?.try_for_each(|entry| remove_file(&entry?.path()))
         })();
         prepared.map_err(|error| io_error("preparing a directory of blob files", &error))
@@ -86,7 +86,8 @@ impl BlobFiles {
         if file.size() != size {
             return Err(BlobError::Corrupt(blob, format!("{size} bytes are recorded, the file has {}", file.size())));
         }
-        target.directory.make_room(blob).map_err(failed)?;
+        let published = target.directory.data_path(blob);
+        published.parent().map_or(Ok(()), fs::create_dir_all).map_err(failed)?;
         let staged = target.directory.staging_path(blob);
         let written = match how {
             Copying::Bytes => copy_bytes(file, size, &staged, go_on, &failed),
@@ -95,7 +96,7 @@ impl BlobFiles {
                 go_on().and_then(|()| file.sync().and_then(|()| fs::hard_link(self.directory.data_path(blob), &staged)).map_err(failed))
             }
         };
-        let published = written.and_then(|()| fs::rename(&staged, target.directory.data_path(blob)).map_err(failed));
+        let published = written.and_then(|()| fs::rename(&staged, published).map_err(failed));
         // Two names of one file are not renamed onto each other: the staged one stays.
         if published.is_err() || how == Copying::Link {
             let _ = remove_file(&staged);
@@ -119,8 +120,27 @@ impl BlobFiles {
     ///
     /// # Errors
     /// [`BlobError::Io`].
-    pub fn walk(&self, visit: impl FnMut(BlobId)) -> Result<(), BlobError> {
-        self.directory.walk(visit).map_err(|error| io_error("walking blob files", &error))
+    pub fn walk(&self, mut visit: impl FnMut(BlobId)) -> Result<(), BlobError> {
+        let walked = self.leaves().and_then(|leaves| {
+            leaves.iter().try_for_each(|leaf| {
+                for entry in fs::read_dir(leaf)? {
+                    blob_of(&entry?.file_name()).into_iter().for_each(&mut visit);
+                }
+                Ok(())
+            })
+        });
+        walked.map_err(|error| io_error("walking blob files", &error))
+    }
+
+    /// The directories that files are in.
+    fn leaves(&self) -> io::Result<Vec<PathBuf>> {
+        let mut leaves = Vec::new();
+        for branch in fs::read_dir(self.root.join("data"))? {
+            for leaf in fs::read_dir(branch?.path())? {
+                leaves.push(leaf?.path());
+            }
+        }
+        Ok(leaves)
     }
 
     /// Removes a blob's file; an absent one is fine.
@@ -136,7 +156,14 @@ impl BlobFiles {
     /// # Errors
     /// [`BlobError::Io`].
     pub fn sync_names(&self) -> Result<(), BlobError> {
-        self.directory.sync_names().map_err(|error| io_error("syncing directories of blob files", &error))
+        let synced = self.leaves().and_then(|leaves| {
+            let branches: BTreeSet<&Path> = leaves.iter().filter_map(|leaf| leaf.parent()).collect();
+            leaves.iter().try_for_each(|leaf| sync_directory(leaf))?;
+            branches.into_iter().try_for_each(sync_directory)?;
+            sync_directory(&self.root.join("data"))?;
+            sync_directory(&self.root)
+        });
+        synced.map_err(|error| io_error("syncing directories of blob files", &error))
     }
 }
 
@@ -162,15 +189,33 @@ fn read_checked(
 ) -> Result<Vec<u8>, BlobError> {
     file.check_table()?;
     let trailer = file.trailer()?;
-    let reader = RangeReader::new(file, ByteRange { start: 0, end: size })?;
     let mut at = 0;
     while at < size {
         go_on()?;
-        let piece = reader.piece(at)?;
+        let piece = file.checked_blocks(at)?;
         each(&piece)?;
         at += piece.len() as u64;
     }
     Ok(trailer)
+}
+
+/// The blob that a file is named after; what is not named after one is not ours to judge.
+fn blob_of(name: &OsStr) -> Option<BlobId> {
+    let mut id = [0; 16];
+    hex::decode_to_slice(name.to_str()?, &mut id).ok()?;
+    Some(BlobId(id)).filter(|blob| name == OsStr::new(&blob.to_string()))
+}
+
+fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Removes a file; an absent one is fine.
+fn remove_file(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 #[cfg(test)]

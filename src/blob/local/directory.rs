@@ -43,7 +43,8 @@ impl Directory {
         let failed = |error: io::Error| io_error(&format!("opening the blob directory {}", root.display()), &error);
         let root = &std::path::absolute(root).map_err(failed)?;
         let missing = root.ancestors().take_while(|path| !path.exists()).count();
-        let directory = Self { sync, ..Self::at(root) };
+        let directory =
+            Self { staging: root.join("staging"), data: root.join("data"), sync, health: Health::default(), durable: Mutex::default() };
         fs::create_dir_all(root).map_err(failed)?;
         let lock = File::options().create(true).truncate(false).write(true).open(root.join("lock")).map_err(failed)?;
         lock.try_lock().map_err(|error| BlobError::Io(format!("the blob directory {} is in use: {error}", root.display())))?;
@@ -61,27 +62,6 @@ impl Directory {
             }
         }
         Ok((directory, lock))
-    }
-
-    /// The places below a root, without making or locking anything.
-    pub(super) fn at(root: &Path) -> Self {
-        Self { staging: root.join("staging"), data: root.join("data"), sync: true, health: Health::default(), durable: Mutex::default() }
-    }
-
-    /// Makes the directories that a file's name needs.
-    pub(super) fn make_room(&self, blob: BlobId) -> io::Result<()> {
-        match self.data_path(blob).parent() {
-            Some(leaf) if !leaf.is_dir() => fs::create_dir_all(leaf),
-            Some(_) | None => Ok(()),
-        }
-    }
-
-    pub(super) fn staging(&self) -> &Path {
-        &self.staging
-    }
-
-    pub(super) fn data(&self) -> &Path {
-        &self.data
     }
 
     pub(super) fn staging_path(&self, blob: BlobId) -> PathBuf {
@@ -102,6 +82,11 @@ impl Directory {
     /// Syncs a file's bytes. fdatasync is enough: it includes the size and the extents, and leaves out only the times.
     pub(super) fn sync_file(&self, file: &File) -> Result<(), BlobError> {
         if self.sync { self.health.judge("syncing a blob file", file.sync_data()) } else { Ok(()) }
+    }
+
+    /// The places below a root, for who neither makes nor locks them.
+    pub(super) fn at(root: &Path) -> Self {
+        Self { staging: root.join("staging"), data: root.join("data"), sync: true, health: Health::default(), durable: Mutex::default() }
     }
 
     /// Gives a synced file its name in `data`, durably. From then on dropping it removes that name, too.
@@ -179,20 +164,7 @@ impl Directory {
         Ok(page.into_sorted_vec())
     }
 
-    /// Syncs every directory of published names, and the root.
-    pub(super) fn sync_names(&self) -> io::Result<()> {
-        for branch in fs::read_dir(&self.data)? {
-            let branch = branch?.path();
-            for leaf in fs::read_dir(&branch)? {
-                sync_directory(&leaf?.path())?;
-            }
-            sync_directory(&branch)?;
-        }
-        sync_directory(&self.data)?;
-        self.data.parent().map_or(Ok(()), sync_directory)
-    }
-
-    pub(super) fn walk(&self, mut visit: impl FnMut(BlobId)) -> io::Result<()> {
+    fn walk(&self, mut visit: impl FnMut(BlobId)) -> io::Result<()> {
         for branch in fs::read_dir(&self.data)? {
             for leaf in fs::read_dir(branch?.path())? {
                 for entry in fs::read_dir(leaf?.path())? {
