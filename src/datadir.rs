@@ -6,6 +6,7 @@
 //! root-key          the root key of the first start, readable by the owner only
 //! control.sock      where the running server takes operator commands
 //! callback_key.pem  the key that signs upload callbacks, readable by the owner only
+//! sealed-with       the key that secrets are sealed with, when they are
 //! index/            the index
 //! blobs/            the blobs
 //! ```
@@ -14,7 +15,10 @@
 //! - Only a directory that is missing or empty is made into a data directory; a directory with
 //!   somebody's files in it is refused.
 
-use crate::config::{RootKey, check_access_key, check_secret_key};
+use crate::{
+    config::{RootKey, check_access_key, check_secret_key},
+    secrets::{KeyId, Kind, OpenError, Vault, is_sealed},
+};
 use rustix::fs::{FlockOperation, flock};
 use std::{
     fs::{DirBuilder, File, OpenOptions},
@@ -28,6 +32,7 @@ const FORMAT_STAMP: &str = "partway data directory, format 1\n";
 const LOCK_FILE: &str = "lock";
 const ROOT_KEY_FILE: &str = "root-key";
 const CALLBACK_KEY_FILE: &str = "callback_key.pem";
+const SEALED_WITH_FILE: &str = "sealed-with";
 const CONTROL_SOCKET: &str = "control.sock";
 const TEMPORARY_SUFFIX: &str = ".new";
 
@@ -57,6 +62,12 @@ pub enum DataDirError {
         /// The directory.
         path: PathBuf,
     },
+    /// There is something there, and there must be nothing.
+    #[error("{} is not empty; a backup is restored into an empty or a new directory", path.display())]
+    NotEmpty {
+        /// The directory.
+        path: PathBuf,
+    },
     /// Written by a release that this one does not know.
     #[error("{} has a format this release cannot read: {stamp}", path.display())]
     Format {
@@ -81,6 +92,16 @@ pub enum DataDirError {
         /// What is wrong.
         why: String,
     },
+    /// Its secrets are sealed with a key that was not given.
+    #[error("the secrets in {} are sealed with key {id}: {why}", path.display())]
+    Sealed {
+        /// The directory.
+        path: PathBuf,
+        /// The key.
+        id: KeyId,
+        /// What is missing.
+        why: &'static str,
+    },
     /// The disk says no.
     #[error("{}: {error}", path.display())]
     Io {
@@ -99,6 +120,22 @@ pub struct DataDir {
     _lock: File,
 }
 
+/// An empty directory that this process holds and that becomes a data directory when it is finished.
+#[derive(Debug)]
+pub struct EmptyDataDir {
+    path: PathBuf,
+    _lock: File,
+}
+
+/// Which key the secrets of a directory are sealed with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SealedWith {
+    /// The key.
+    pub id: KeyId,
+    /// Whether all of them are; else an earlier start may have ended on the way.
+    pub is_complete: bool,
+}
+
 /// The root key, and whether this start made it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredRootKey {
@@ -109,6 +146,33 @@ pub struct StoredRootKey {
 }
 
 impl DataDir {
+    /// Files besides index and blobs that a copy of the directory needs; each may be missing.
+    pub const SMALL_FILES: [&str; 3] = [ROOT_KEY_FILE, CALLBACK_KEY_FILE, SEALED_WITH_FILE];
+
+    /// What the stamp of a directory says that this release reads.
+    pub const FORMAT_STAMP: &str = FORMAT_STAMP;
+
+    /// Begins a data directory that gets its content from elsewhere. The directory has to be missing or empty. As long as it is
+    /// not finished, it is none, and no release opens it.
+    ///
+    /// # Errors
+    /// See [`DataDirError`]; [`DataDirError::NotEmpty`] when there is something in it.
+    pub fn create_empty(path: &Path) -> Result<EmptyDataDir, DataDirError> {
+        let missing = !path.exists();
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(io_error(path))?;
+        if missing && let Some(parent) = path.canonicalize().map_err(io_error(path))?.parent() {
+            sync_directory(parent)?;
+        }
+        for entry in path.read_dir().map_err(io_error(path))? {
+            let name = entry.map_err(io_error(path))?.file_name();
+            if name != LOCK_FILE && name != "lost+found" {
+                return Err(DataDirError::NotEmpty { path: path.to_owned() });
+            }
+        }
+        let lock = Self::lock(path)?;
+        Ok(EmptyDataDir { path: path.canonicalize().map_err(io_error(path))?, _lock: lock })
+    }
+
     /// Opens the directory for this process alone, making it when it is missing or empty.
     ///
     /// # Errors
@@ -198,14 +262,14 @@ impl DataDir {
     /// The text of the key that signs callbacks; makes one when there is none.
     ///
     /// # Errors
-    /// [`DataDirError::CallbackKey`] when none can be made, [`DataDirError::Io`].
-    pub fn callback_key_or_create(&self, make: impl FnOnce() -> Result<String, String>) -> Result<String, DataDirError> {
+    /// [`DataDirError::CallbackKey`] when none can be made or it does not open, [`DataDirError::Io`].
+    pub fn callback_key_or_create(&self, vault: &Vault, make: impl FnOnce() -> Result<String, String>) -> Result<String, DataDirError> {
         let file = self.callback_key_file();
         if let Some(text) = read_small(&file)? {
-            return Ok(text);
+            return vault.open(Kind::CallbackKey, "", &text).map_err(|error| shut(file, Kind::CallbackKey, error));
         }
         let text = make().map_err(|why| DataDirError::CallbackKey { path: file, why })?;
-        write_durably(&self.path, CALLBACK_KEY_FILE, &text, 0o600)?;
+        write_durably(&self.path, CALLBACK_KEY_FILE, &stored(vault, Kind::CallbackKey, &text), 0o600)?;
         Ok(text)
     }
 
@@ -213,28 +277,124 @@ impl DataDir {
     ///
     /// # Errors
     /// [`DataDirError::RootKey`], [`DataDirError::Io`].
-    pub fn root_key(&self) -> Result<Option<RootKey>, DataDirError> {
-        let file = self.root_key_file();
-        let Some(text) = read_small(&file)? else { return Ok(None) };
-        // Container volumes may come with modes of their own, so this is no reason to stop.
-        if file.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0) {
-            tracing::warn!("{} can be read by others than its owner", file.display());
-        }
-        parse_root_key(&text).map(Some).map_err(|why| DataDirError::RootKey { path: file, why })
+    pub fn root_key(&self, vault: &Vault) -> Result<Option<RootKey>, DataDirError> {
+        root_key_of(&self.path, vault)
     }
 
     /// The root key of this directory; makes one of these random texts when there is none.
     ///
     /// # Errors
     /// [`DataDirError::RootKey`], [`DataDirError::Io`].
-    pub fn root_key_or_create(&self, make: impl FnOnce() -> RootKey) -> Result<StoredRootKey, DataDirError> {
-        if let Some(key) = self.root_key()? {
+    pub fn root_key_or_create(&self, vault: &Vault, make: impl FnOnce() -> RootKey) -> Result<StoredRootKey, DataDirError> {
+        if let Some(key) = self.root_key(vault)? {
             return Ok(StoredRootKey { key, is_new: false });
         }
         let key = make();
-        write_durably(&self.path, ROOT_KEY_FILE, &root_key_text(&key), 0o600)?;
+        write_durably(&self.path, ROOT_KEY_FILE, &stored(vault, Kind::RootKey, &root_key_text(&key)), 0o600)?;
         Ok(StoredRootKey { key, is_new: true })
     }
+
+    /// Seals with the current key what is in clear or sealed with another one.
+    ///
+    /// # Errors
+    /// [`DataDirError::RootKey`] and [`DataDirError::CallbackKey`] when they do not open, [`DataDirError::Io`].
+    pub fn seal_files(&self, vault: &Vault) -> Result<(), DataDirError> {
+        for (name, kind) in [(ROOT_KEY_FILE, Kind::RootKey), (CALLBACK_KEY_FILE, Kind::CallbackKey)] {
+            let path = self.path.join(name);
+            let Some(text) = read_small(&path)?.filter(|text| !vault.is_current(text)) else { continue };
+            let secret = vault.open(kind, "", &text).map_err(|error| shut(path, kind, error))?;
+            write_durably(&self.path, name, &stored(vault, kind, &secret), 0o600)?;
+        }
+        Ok(())
+    }
+
+    /// Which key the secrets are sealed with; `None` when they are in clear.
+    ///
+    /// # Errors
+    /// [`DataDirError::Format`] when the file does not say so, [`DataDirError::Io`].
+    pub fn sealed_with(&self) -> Result<Option<SealedWith>, DataDirError> {
+        let Some(text) = read_small(&self.path.join(SEALED_WITH_FILE))? else { return Ok(None) };
+        let (id, is_complete) = match text.trim_end().split_once(' ') {
+            Some((id, "in progress")) => (id, false),
+            Some(_) => ("", false),
+            None => (text.trim_end(), true),
+        };
+        let id = KeyId::parse(id)
+            .ok_or_else(|| DataDirError::Format { path: self.path.join(SEALED_WITH_FILE), stamp: text.escape_default().to_string() })?;
+        Ok(Some(SealedWith { id, is_complete }))
+    }
+
+    /// Writes down which key the secrets are sealed with.
+    ///
+    /// # Errors
+    /// [`DataDirError::Io`].
+    pub fn set_sealed_with(&self, SealedWith { id, is_complete }: SealedWith) -> Result<(), DataDirError> {
+        let state = if is_complete { "" } else { " in progress" };
+        write_durably(&self.path, SEALED_WITH_FILE, &format!("{id}{state}\n"), 0o600)
+    }
+}
+
+impl EmptyDataDir {
+    /// The directory, absolute.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the blobs are.
+    #[must_use]
+    pub fn blobs(&self) -> PathBuf {
+        self.path.join("blobs")
+    }
+
+    /// Makes it a data directory. What is in it has to be synced.
+    ///
+    /// # Errors
+    /// [`DataDirError::Io`].
+    pub fn finish(self) -> Result<(), DataDirError> {
+        write_durably(&self.path, FORMAT_FILE, FORMAT_STAMP, 0o644)
+    }
+
+    /// Removes what was put into it, so that it is empty again. What cannot be removed stays.
+    pub fn clear(self) {
+        for name in DataDir::SMALL_FILES {
+            let _ = std::fs::remove_file(self.path.join(name));
+        }
+        for name in ["index", "blobs"] {
+            let _ = std::fs::remove_dir_all(self.path.join(name));
+        }
+        let _ = std::fs::remove_file(self.path.join(LOCK_FILE));
+    }
+}
+
+/// The root key in a data directory, which another process may hold.
+///
+/// # Errors
+/// [`DataDirError::RootKey`], [`DataDirError::Io`].
+pub fn root_key_of(data: &Path, vault: &Vault) -> Result<Option<RootKey>, DataDirError> {
+    let file = data.join(ROOT_KEY_FILE);
+    let Some(text) = read_small(&file)? else { return Ok(None) };
+    // Container volumes may come with modes of their own, so this is no reason to stop.
+    if file.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0) {
+        tracing::warn!("{} can be read by others than its owner", file.display());
+    }
+    let text = vault.open(Kind::RootKey, "", &text).map_err(|error| shut(file.clone(), Kind::RootKey, error))?;
+    parse_root_key(&text).map(Some).map_err(|why| DataDirError::RootKey { path: file, why })
+}
+
+/// Why the secret in a file does not open.
+fn shut(path: PathBuf, kind: Kind, error: OpenError) -> DataDirError {
+    match (error, kind) {
+        (OpenError::NoSuchKey(id), _) => DataDirError::Sealed { path, id, why: "no key file with it was given" },
+        (OpenError::Damaged, Kind::CallbackKey) => DataDirError::CallbackKey { path, why: OpenError::Damaged.to_string() },
+        (OpenError::Damaged, Kind::RootKey | Kind::AccessKey) => DataDirError::RootKey { path, why: OpenError::Damaged.to_string() },
+    }
+}
+
+/// A secret text as its file has it.
+fn stored(vault: &Vault, kind: Kind, secret: &str) -> String {
+    let text = vault.seal(kind, "", secret);
+    if is_sealed(&text) { text + "\n" } else { text }
 }
 
 /// Where the server of a data directory takes operator commands.
@@ -265,8 +425,9 @@ fn check_stamp(path: &Path, stamp: &str) -> Result<(), DataDirError> {
     }
 }
 
-/// The file can be read into a shell, so that `aws` works in the next line.
-fn root_key_text(key: &RootKey) -> String {
+/// The root key as its file has it in clear: it can be read into a shell, so that `aws` works in the next line.
+#[must_use]
+pub fn root_key_text(key: &RootKey) -> String {
     format!(
         "# The root key: may do everything, everywhere. Use it with: . ./{ROOT_KEY_FILE}\n\
          export AWS_ACCESS_KEY_ID={}\nexport AWS_SECRET_ACCESS_KEY={}\n",
@@ -376,11 +537,11 @@ mod tests {
     fn the_root_key_is_made_once_and_readable_by_the_owner_only() {
         let place = tempfile::tempdir().unwrap();
         let data = DataDir::open_or_create(place.path()).unwrap();
-        assert_eq!(data.root_key().unwrap(), None);
-        assert_eq!(data.root_key_or_create(key).unwrap(), StoredRootKey { key: key(), is_new: true });
+        assert_eq!(data.root_key(&Vault::none()).unwrap(), None);
+        assert_eq!(data.root_key_or_create(&Vault::none(), key).unwrap(), StoredRootKey { key: key(), is_new: true });
         let mode = std::fs::metadata(data.root_key_file()).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        let again = data.root_key_or_create(|| unreachable!("there is one")).unwrap();
+        let again = data.root_key_or_create(&Vault::none(), || unreachable!("there is one")).unwrap();
         assert_eq!(again, StoredRootKey { key: key(), is_new: false });
     }
 
@@ -388,12 +549,12 @@ mod tests {
     fn the_callback_key_is_made_once_and_readable_by_the_owner_only() {
         let place = tempfile::tempdir().unwrap();
         let data = DataDir::open_or_create(place.path()).unwrap();
-        let failed = data.callback_key_or_create(|| Err("no randomness".to_owned()));
+        let failed = data.callback_key_or_create(&Vault::none(), || Err("no randomness".to_owned()));
         assert!(matches!(failed, Err(DataDirError::CallbackKey { .. })));
-        assert_eq!(data.callback_key_or_create(|| Ok("PEM".to_owned())).unwrap(), "PEM");
+        assert_eq!(data.callback_key_or_create(&Vault::none(), || Ok("PEM".to_owned())).unwrap(), "PEM");
         let mode = std::fs::metadata(data.callback_key_file()).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        assert_eq!(data.callback_key_or_create(|| unreachable!("there is one")).unwrap(), "PEM");
+        assert_eq!(data.callback_key_or_create(&Vault::none(), || unreachable!("there is one")).unwrap(), "PEM");
     }
 
     #[test]
@@ -410,7 +571,7 @@ mod tests {
         for broken in ["", "export AWS_ACCESS_KEY_ID=AKEXAMPLE\n", "export AWS_ACCESS_KEY_ID=a b\nexport AWS_SECRET_ACCESS_KEY=12345678\n"]
         {
             std::fs::write(data.root_key_file(), broken).unwrap();
-            assert!(matches!(data.root_key_or_create(key), Err(DataDirError::RootKey { .. })), "{broken}");
+            assert!(matches!(data.root_key_or_create(&Vault::none(), key), Err(DataDirError::RootKey { .. })), "{broken}");
             assert_eq!(std::fs::read_to_string(data.root_key_file()).unwrap(), broken);
         }
     }

@@ -5,6 +5,7 @@
 //! `dialect` encodes the outcome. `docs/architecture.md` has the picture.
 
 pub mod auth;
+pub mod backup;
 pub mod blob;
 pub mod cli;
 pub mod config;
@@ -15,6 +16,7 @@ pub mod events;
 pub mod meta;
 pub mod model;
 pub mod ops;
+pub mod secrets;
 pub mod server;
 pub mod space;
 pub mod telemetry;

@@ -1,4 +1,8 @@
-//! What the log tells at its most talkative: never what somebody could sign or let himself in with.
+//! What the log tells at its most talkative, and what the data directory holds: never what somebody could sign or let
+//! himself in with.
+
+#[path = "secrets/at_rest.rs"]
+mod at_rest;
 
 use partway::{
     auth::{

@@ -10,7 +10,7 @@ use source::Source;
 use std::path::Path;
 
 /// What each module may name besides itself; `a::b` allows only `b` of `a`.
-const DIRECTIONS: [(&str, &[&str]); 16] = [
+const DIRECTIONS: [(&str, &[&str]); 18] = [
     ("model", &[]),
     ("digest", &["model"]),
     ("auth", &["model", "digest"]),
@@ -18,13 +18,17 @@ const DIRECTIONS: [(&str, &[&str]); 16] = [
     ("blob", &["model", "digest", "telemetry"]),
     ("meta", &["model", "digest", "blob::BlobId", "telemetry"]),
     // A policy document is checked before it is stored; who may do what is decided above.
-    ("ops", &["model", "digest", "meta", "blob", "space", "auth::policy"]),
+    // A key's secret is sealed when it is stored.
+    ("ops", &["model", "digest", "meta", "blob", "space", "auth::policy", "secrets"]),
     ("space", &["telemetry"]),
     // Callbacks go out through their own client; whom a request has to wait for is the server's business.
     ("events", &["model", "digest", "meta", "telemetry"]),
     // Settings are read into the structs of the parts they are for; nothing else of the parts is used.
     ("config", &["model", "blob", "meta", "ops", "events", "server", "telemetry"]),
-    ("datadir", &["config"]),
+    ("datadir", &["config", "secrets"]),
+    ("secrets", &[]),
+    // A backup knows the stores' own files, which nobody else has to.
+    ("backup", &["model", "digest", "meta", "blob", "ops", "datadir"]),
     ("telemetry", &[]),
     ("server", &["model", "digest", "auth", "dialect", "ops", "events", "events", "telemetry"]),
     ("cli", EVERYTHING),
@@ -49,6 +53,8 @@ const EVERYTHING: &[&str] = &[
     "server",
     "cli",
     "testkit",
+    "secrets",
+    "backup",
 ];
 
 /// Names that a module must not know. A single name stands for its family, too: `http` includes `http_body`.

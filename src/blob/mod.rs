@@ -12,7 +12,7 @@ mod blocking;
 mod local;
 mod memory;
 
-pub use local::{Disk, DiskFile, LocalBlobs, LocalSettings, Names, Pace};
+pub use local::{BlobFiles, Copying, Disk, DiskFile, LocalBlobs, LocalSettings, Names, Pace};
 pub use memory::MemoryBlobs;
 
 use crate::model::{ByteRange, Timestamp};

@@ -59,7 +59,10 @@ fn innermost(matches: &ArgMatches) -> &ArgMatches {
 fn command() -> Command {
     let json = || Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON, for programs");
     let operator = |name: &'static str, about: &'static str| {
-        let place = TABLE.iter().filter(|setting| ["data", "config"].contains(&setting.name)).map(flag);
+        let place = TABLE
+            .iter()
+            .filter(|setting| ["data", "config", "secrets-key-file", "secrets-key-file-previous"].contains(&setting.name))
+            .map(flag);
         Command::new(name).about(about).args(place)
     };
     let count_max = || value("count-max", "COUNT", "List up to so many").default_value("10000").value_parser(clap::value_parser!(u32));
@@ -82,6 +85,12 @@ fn command() -> Command {
         .subcommand(operator("list", "List access keys, without their secrets").arg(json()))
         .subcommand(operator("disable", "Refuse requests signed with a key").arg(access_key()))
         .subcommand(operator("enable", "Accept requests signed with a disabled key again").arg(access_key()))
+        .subcommand(operator("root", "Print the root key of the data directory, for a shell to read"))
+        .subcommand(
+            Command::new("new-key-file")
+                .about("Make a file with a new key for secrets-key-file")
+                .arg(Arg::new("path").value_name("PATH").required(true).help("Where nothing is yet, and not in the data directory")),
+        )
         .subcommand(operator("delete", "Delete an access key; what its account owns stays").arg(access_key()));
     let whose = || Arg::new("kind").value_name("bucket|key").value_parser(["bucket", "key"]).required(true).help("What the quota is for");
     let named = || Arg::new("name").value_name("NAME").required(true).help("The bucket, or the access key");
@@ -176,8 +185,40 @@ fn command() -> Command {
                         .help("Tell what --repair would do first, and touch nothing"),
                 ),
         )
+        .subcommand(
+            operator("backup", "Take a backup, also while the server runs")
+                .arg(
+                    value("to", "DIR", "Where backups are kept: missing, empty, or with earlier ones; not in the data directory")
+                        .required(true),
+                )
+                .arg(number("keep", "COUNT", "Keep so many snapshots there, this one included", "1"))
+                .arg(Arg::new("link").long("link").action(ArgAction::SetTrue).help(
+                    "Give blob files a second name instead of copying them; on the same file system only, and no help when its disk fails",
+                ))
+                .arg(
+                    Arg::new("index-only")
+                        .long("index-only")
+                        .action(ArgAction::SetTrue)
+                        .help("Leave the blobs to something else, which has to copy them within reap-grace")
+                        .conflicts_with("link"),
+                )
+                .arg(number("time-max", "SECONDS", "Give up after so long; the reaper waits for a backup", "86400"))
+                .arg(json()),
+        )
+        .subcommand(
+            operator("restore", "Make a backup the content of a new data directory (--data)")
+                .arg(value("from", "DIR", "Where backups are kept").required(true))
+                .arg(value("snapshot", "NAME", "This one instead of the newest"))
+                .arg(value("blobs", "DIR", "Where the blob files are, when the snapshot came without"))
+                .arg(Arg::new("check").long("check").action(ArgAction::SetTrue).help("Only check that all of it is there and sound"))
+                .arg(json()),
+        )
         .subcommand(keys)
         .subcommand(quota)
+}
+
+fn number(name: &'static str, placeholder: &'static str, help: &'static str, default: &'static str) -> Arg {
+    value(name, placeholder, help).default_value(default).value_parser(clap::value_parser!(u64).range(1..))
 }
 
 fn value(name: &'static str, placeholder: &'static str, help: &'static str) -> Arg {
@@ -236,6 +277,9 @@ mod tests {
             "quota list",
             "quota set bucket b 1GiB",
             "quota clear key K",
+            "keys root",
+            "backup --to B",
+            "restore --from B",
         ] {
             let matches = matches(&format!("partway {command} --data D --config C")).unwrap();
             let (_, inner) = matches.subcommand().unwrap();

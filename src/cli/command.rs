@@ -3,9 +3,10 @@
 use super::housekeeping;
 use crate::{
     auth::policy,
+    backup::{self, DataDirPlaces},
     config::{check_access_key, check_secret_key},
     events::{EventSummary, Ledger, Outbox},
-    meta::KvError,
+    meta::{KvError, RocksKv},
     model::{Account, Bucket, EventId, Failure, KeyRecord, KeyStatus, Timestamp},
     ops::{Gateway, OpenUpload, QuotaHolder, QuotaReport, StaleUploads, VerifyReport},
 };
@@ -36,6 +37,8 @@ pub(super) enum Command {
         /// Whether it only tells what it would do.
         is_dry: bool,
     },
+    /// A backup, to a directory that is named absolutely.
+    Backup(backup::Order),
     /// The events that applications are to be told of.
     Events {
         /// Up to so many.
@@ -106,6 +109,8 @@ pub(super) enum Answer {
     StaleUploads(StaleUploads),
     /// What was found.
     Verify(VerifyReport),
+    /// What was backed up.
+    Backup(backup::Report),
     /// The events.
     Events(Vec<EventSummary>),
     /// The application has answered that it knows.
@@ -139,6 +144,8 @@ pub(super) struct Place<'a> {
     /// Taken, though not in the index.
     pub(super) root_access_key: Option<&'a str>,
     pub(super) events: Events,
+    pub(super) index: Arc<RocksKv>,
+    pub(super) data: &'a DataDirPlaces,
 }
 
 /// The events, with or without a server to tell them.
@@ -158,7 +165,7 @@ impl Events {
 
 /// Carries out a command.
 pub(super) async fn execute(place: &Place<'_>, now: Timestamp, command: Command) -> Reply {
-    let Place { gateway, root_access_key, events } = place;
+    let Place { gateway, root_access_key, events, index, data } = place;
     let is_root = |access_key: &str| *root_access_key == Some(access_key);
     match command {
         Command::Uploads { count_max } => {
@@ -178,6 +185,10 @@ pub(super) async fn execute(place: &Place<'_>, now: Timestamp, command: Command)
             Events::Running(_) => Err("a repair needs the data directory for itself: stop the server first".to_owned()),
         },
         Command::Verify => gateway.verify().await.map(Answer::Verify).map_err(words),
+        Command::Backup(order) => {
+            let taken = backup::take(gateway, Arc::clone(index), data, order).await;
+            taken.map(Answer::Backup).map_err(|error| format!("backup: {error}"))
+        }
         Command::Events { count_max, with_delivered } => {
             let count_max = usize::try_from(count_max).unwrap_or(usize::MAX);
             events.ledger().list(None, count_max, with_delivered).await.map(Answer::Events).map_err(index_words)

@@ -185,6 +185,7 @@ mod tests {
             Command::Uploads { .. }
             | Command::ExpireUploads { .. }
             | Command::Repair { .. }
+            | Command::Backup(_)
             | Command::Events { .. }
             | Command::ReplayEvent(_)
             | Command::DropEvent(_)

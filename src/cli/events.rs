@@ -54,6 +54,7 @@ fn replay(settings: &Settings, id: &str) -> Result<(), CliError> {
         Answer::Uploads(_)
         | Answer::StaleUploads(_)
         | Answer::Verify(_)
+        | Answer::Backup(_)
         | Answer::Events(_)
         | Answer::Dropped(_)
         | Answer::Quotas(_)

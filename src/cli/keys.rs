@@ -3,11 +3,13 @@
 use super::{
     CliError,
     command::{Answer, Command, KeySummary},
-    operator, output, stores,
+    operator, output, sealing, stores,
 };
 use crate::{
     config::{RootKey, Settings},
+    datadir::{root_key_of, root_key_text},
     model::KeyStatus,
+    secrets::new_key_file,
 };
 use clap::ArgMatches;
 use serde_json::json;
@@ -39,6 +41,16 @@ pub(super) fn run(settings: &Settings, matches: &ArgMatches) -> Result<ExitCode,
         "delete" => {
             operator::ask(settings, &Command::DeleteKey { access_key: access_key() })?;
             output::print(&format!("{} is deleted\n", access_key()));
+        }
+        "root" => {
+            let vault = sealing::vault(settings)?;
+            let absent = || CliError::failed(format!("{} has no root key of its own", settings.data.display()));
+            output::print(&root_key_text(&root_key_of(&settings.data, &vault)?.ok_or_else(absent)?));
+        }
+        "new-key-file" => {
+            let path = text("path").expect("the parser asks for the path");
+            let id = new_key_file(path.as_ref()).map_err(|error| CliError::failed(error.to_string()))?;
+            output::print(&format!("{path} holds key {id}. Keep a copy of it apart from backups: without it what it seals is lost.\n"));
         }
         other => unreachable!("the parser knows no command {other}"),
     }

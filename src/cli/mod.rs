@@ -4,6 +4,7 @@
 //! either here on a stopped data directory or in the running server, through its control socket.
 
 mod arguments;
+mod backup;
 mod command;
 mod control;
 mod events;
@@ -12,6 +13,7 @@ mod keys;
 mod operator;
 mod output;
 mod quota;
+mod sealing;
 mod serve;
 mod startup_block;
 mod stores;
@@ -58,8 +60,10 @@ impl From<DataDirError> for CliError {
     fn from(error: DataDirError) -> Self {
         let status = match error {
             DataDirError::InUse { .. } => STATUS_IN_USE,
+            DataDirError::Sealed { .. } => STATUS_USAGE,
             DataDirError::Absent { .. }
             | DataDirError::Foreign { .. }
+            | DataDirError::NotEmpty { .. }
             | DataDirError::Format { .. }
             | DataDirError::RootKey { .. }
             | DataDirError::CallbackKey { .. }
@@ -105,6 +109,8 @@ fn dispatch(matches: &clap::ArgMatches, environment: impl IntoIterator<Item = (O
         "uploads" => uploads::run(&settings, matches),
         "events" => events::run(&settings, matches),
         "verify" => verify::run(&settings, matches),
+        "backup" => backup::run(&settings, matches),
+        "restore" => backup::run_restore(&settings, matches),
         "keys" => keys::run(&settings, matches),
         "quota" => quota::run(&settings, matches),
         other => unreachable!("the parser knows no command {other}"),

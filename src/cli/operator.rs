@@ -3,17 +3,20 @@
 use super::{
     CliError, STATUS_IN_USE,
     command::{Answer, Command, Events, Place, execute},
-    control,
+    control, sealing,
     stores::{self, Stores},
 };
 use crate::{
+    backup::DataDirPlaces,
     config::Settings,
     datadir::{DataDir, DataDirError},
     events::Ledger,
+    meta::Kv,
     telemetry,
 };
 use std::{
     io,
+    sync::Arc,
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -59,18 +62,22 @@ fn is_nobody_there(error: &io::Error) -> bool {
 
 fn answer_here(settings: &Settings, data: &DataDir, command: Command) -> Result<Answer, CliError> {
     let _ = telemetry::init_logs("warn", settings.log_format);
+    let vault = sealing::vault_for(settings, data)?;
     // As in the server, a key from the settings stands in for the one in the directory.
     let root = match &settings.root_key {
         Some(root) => Some(root.access_key.clone()),
-        None => data.root_key()?.map(|root| root.access_key),
+        None => data.root_key(&vault)?.map(|root| root.access_key),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| CliError::failed(format!("cannot start the runtime: {error}")))?;
     let (gateway, reply) = runtime.block_on(async {
-        let Stores { gateway, index } = stores::open(settings, data).await?;
-        let place = Place { gateway: &gateway, root_access_key: root.as_deref(), events: Events::Stopped(Ledger::new(index)) };
+        let sealed_with = vault.current().map(|id| id.to_string());
+        let Stores { gateway, index } = stores::open(settings, data, vault).await?;
+        let places = DataDirPlaces::of(data, sealed_with);
+        let events = Events::Stopped(Ledger::new(Arc::clone(&index) as Arc<dyn Kv>));
+        let place = Place { gateway: &gateway, root_access_key: root.as_deref(), events, index, data: &places };
         let reply = execute(&place, stores::now(), command).await;
         drop(place);
         gateway.drain().await;

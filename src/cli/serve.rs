@@ -4,16 +4,19 @@ use super::{
     CliError,
     command::{Events, Place, execute},
     control::ControlSocket,
-    housekeeping, keys, output,
+    housekeeping, keys, output, sealing,
     startup_block::{self, RootKeyOrigin},
     stores::{self, Stores},
 };
 use crate::{
+    backup::DataDirPlaces,
     config::{Durability, RootKey, Settings},
     datadir::{DataDir, DataDirError},
     events::{Outbox, Signer},
+    meta::Kv,
     model::{Account, KeyRecord, KeyStatus},
     ops::{Gateway, LifecycleReport},
+    secrets::Vault,
     server::{self, Certificates, ServerSettings, TlsFiles},
     telemetry::{self, Metric},
 };
@@ -57,7 +60,8 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, CliError> {
     telemetry::report_durability(&settings.durability.to_string());
     raise_descriptor_limit();
     let data = DataDir::open_or_create(&settings.data)?;
-    let signer = signer(&data)?;
+    let vault = sealing::vault_for(settings, &data)?;
+    let signer = signer(&data, &vault)?;
     let tls = certificates(settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -66,9 +70,10 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, CliError> {
         .map_err(|error| CliError::failed(format!("cannot start the runtime: {error}")))?;
     let (gateway, served) = runtime.block_on(async {
         let (listener, metrics_listener) = listen(settings).await?;
-        let Stores { gateway, index } = stores::open(settings, &data).await?;
-        let outbox = Outbox::new(index, settings.events.clone(), Arc::new(signer), Arc::new(stores::now));
-        let served = serve(settings, &data, Arc::clone(&gateway), outbox, tls, listener, metrics_listener).await;
+        let Stores { gateway, index } = stores::open(settings, &data, Arc::clone(&vault)).await?;
+        let outbox = Outbox::new(Arc::clone(&index) as Arc<dyn Kv>, settings.events.clone(), Arc::new(signer), Arc::new(stores::now));
+        let stores = Stores { gateway: Arc::clone(&gateway), index };
+        let served = serve(settings, &data, &vault, stores, outbox, tls, listener, metrics_listener).await;
         Ok::<_, CliError>((gateway, served))
     })?;
     runtime.shutdown_timeout(RUNTIME_SHUTDOWN);
@@ -89,17 +94,19 @@ async fn listen(settings: &Settings) -> Result<(TcpListener, Option<TcpListener>
     Ok((listener, metrics_listener))
 }
 
+#[allow(clippy::too_many_arguments, reason = "each is a part that `run` has opened, and they have nothing else in common")]
 async fn serve(
     settings: &Settings,
     data: &DataDir,
-    gateway: Arc<Gateway>,
+    vault: &Vault,
+    Stores { gateway, index }: Stores,
     outbox: Arc<Outbox>,
     tls: Option<Arc<Certificates>>,
     listener: TcpListener,
     metrics_listener: Option<TcpListener>,
 ) -> Result<(), CliError> {
     let failed = |what: &str, error: std::io::Error| CliError::failed(format!("{what}: {error}"));
-    let (root_key, origin) = root_key(settings, data)?;
+    let (root_key, origin) = root_key(settings, data, vault)?;
     let signals = Signals::listen().map_err(|error| failed("cannot listen for signals", error))?;
     survive_file_size_limit().map_err(|error| failed("cannot listen for signals", error))?;
     let control = ControlSocket::bind(data.path()).map_err(|error| failed("cannot listen on the control socket", error))?;
@@ -118,15 +125,18 @@ async fn serve(
     let teller = tokio::spawn(Arc::clone(&outbox).run(stopped));
     let operators = tokio::spawn(control.serve({
         let (gateway, outbox, access_key) = (Arc::clone(&gateway), Arc::clone(&outbox), root_key.access_key.clone());
+        let places = Arc::new(DataDirPlaces::of(data, vault.current().map(|id| id.to_string())));
         move |command| {
             let (gateway, outbox, access_key) = (Arc::clone(&gateway), Arc::clone(&outbox), access_key.clone());
+            let (index, places) = (Arc::clone(&index), Arc::clone(&places));
             async move {
-                let place = Place { gateway: &gateway, root_access_key: Some(&access_key), events: Events::Running(outbox) };
+                let events = Events::Running(outbox);
+                let place = Place { gateway: &gateway, root_access_key: Some(&access_key), events, index, data: &places };
                 execute(&place, stores::now(), command).await
             }
         }
     }));
-    output::print(&startup_block::text(settings, data, &root_key, origin, address, metrics_address));
+    output::print(&startup_block::text(settings, data, vault.current(), &root_key, origin, address, metrics_address));
     if settings.durability == Durability::None {
         tracing::warn!("durability is none: a power cut loses what was acknowledged");
     }
@@ -162,8 +172,8 @@ fn survive_file_size_limit() -> std::io::Result<()> {
 }
 
 /// The signer of callbacks; its key is made at the first start, which takes a moment.
-fn signer(data: &DataDir) -> Result<Signer, CliError> {
-    let pem = data.callback_key_or_create(Signer::new_key_pem)?;
+fn signer(data: &DataDir, vault: &Vault) -> Result<Signer, CliError> {
+    let pem = data.callback_key_or_create(vault, Signer::new_key_pem)?;
     Ok(Signer::from_pem(&pem).map_err(|why| DataDirError::CallbackKey { path: data.callback_key_file(), why })?)
 }
 
@@ -186,11 +196,11 @@ fn renew_on_hangup(certificates: Arc<Certificates>) -> std::io::Result<()> {
     Ok(())
 }
 
-fn root_key(settings: &Settings, data: &DataDir) -> Result<(RootKey, RootKeyOrigin), CliError> {
+fn root_key(settings: &Settings, data: &DataDir, vault: &Vault) -> Result<(RootKey, RootKeyOrigin), CliError> {
     match &settings.root_key {
         Some(key) => Ok((key.clone(), RootKeyOrigin::Settings)),
         None => {
-            let stored = data.root_key_or_create(|| keys::random_key(&stores::random))?;
+            let stored = data.root_key_or_create(vault, || keys::random_key(&stores::random))?;
             Ok((stored.key, if stored.is_new { RootKeyOrigin::Made } else { RootKeyOrigin::File }))
         }
     }

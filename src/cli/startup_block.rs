@@ -3,6 +3,7 @@
 use crate::{
     config::{Durability, RootKey, Settings},
     datadir::DataDir,
+    secrets::KeyId,
 };
 use std::{
     fmt::Write as _,
@@ -24,6 +25,7 @@ pub(super) enum RootKeyOrigin {
 pub(super) fn text(
     settings: &Settings,
     data: &DataDir,
+    sealed_with: Option<KeyId>,
     root_key: &RootKey,
     origin: RootKeyOrigin,
     listening: SocketAddr,
@@ -47,6 +49,10 @@ pub(super) fn text(
         RootKeyOrigin::File => line("secret key", &format!("in {key_file}")),
         RootKeyOrigin::Settings => line("secret key", "from the settings"),
     }
+    match sealed_with {
+        Some(id) => line("secrets", &format!("sealed with key {id}")),
+        None => line("secrets", "in clear in the data directory; secrets-key-file seals them"),
+    }
     line("data", &data.path().display().to_string());
     line("durability", durability(settings.durability));
     if let Some(metrics) = metrics {
@@ -54,6 +60,11 @@ pub(super) fn text(
     }
     block.push_str("\n  To try it, paste:\n\n");
     match origin {
+        RootKeyOrigin::Made | RootKeyOrigin::File if sealed_with.is_some() => {
+            let file = settings.secrets_key_files.first().map(|file| shell_quoted(&file.display().to_string())).unwrap_or_default();
+            let data = shell_quoted(&data.path().display().to_string());
+            let _ = writeln!(block, "    eval \"$(partway keys root --data {data} --secrets-key-file {file})\"");
+        }
         RootKeyOrigin::Made | RootKeyOrigin::File => {
             let _ = writeln!(block, "    . {key_file}");
         }
@@ -111,7 +122,7 @@ mod tests {
         let settings = Settings::new(&Values::load(&flags, []).unwrap()).unwrap();
         let data = DataDir::open_or_create(&place.path().join("my data")).unwrap();
         let key = RootKey { access_key: "AKROOT".to_owned(), secret_key: "root-secret".to_owned() };
-        (text(&settings, &data, &key, origin, listening.parse().unwrap(), None), place)
+        (text(&settings, &data, None, &key, origin, listening.parse().unwrap(), None), place)
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! Opening the stores of a data directory: for the server, and for operator commands while it is stopped.
 
-use super::CliError;
+use super::{CliError, sealing};
 use crate::{
     blob::LocalBlobs,
     config::Settings,
     datadir::DataDir,
     meta::{Kv, RocksKv},
     model::Timestamp,
-    ops::{Environment, Gateway},
+    ops::{Environment, Gateway, GatewaySettings},
+    secrets::Vault,
     space::Space,
 };
 use std::{
@@ -19,22 +20,25 @@ use std::{
 pub(super) struct Stores {
     pub(super) gateway: Arc<Gateway>,
     /// The index, for what has its own rows in it.
-    pub(super) index: Arc<dyn Kv>,
+    pub(super) index: Arc<RocksKv>,
 }
 
-/// A gateway over the stores of a data directory, with what an earlier run left half-done settled. Blocks
+/// A gateway over the stores of a data directory, with what an earlier run left half-done settled and its secrets sealed. Blocks
 /// while the index reads its log, so it is called before anything else runs.
-pub(super) async fn open(settings: &Settings, data: &DataDir) -> Result<Stores, CliError> {
+pub(super) async fn open(settings: &Settings, data: &DataDir, vault: Arc<Vault>) -> Result<Stores, CliError> {
     Space::prepare(&data.index(), settings.disk_reserve_bytes);
     let index = RocksKv::open(&data.index(), settings.rocks.clone())
         .map_err(|error| CliError::failed(format!("cannot open the index in {}: {error}", data.index().display())))?;
     let blobs = LocalBlobs::open(&data.blobs(), settings.blobs.clone())
         .map_err(|error| CliError::failed(format!("cannot open the blobs in {}: {error}", data.blobs().display())))?;
-    let index: Arc<dyn Kv> = Arc::new(index);
+    let index = Arc::new(index);
+    let kv = Arc::clone(&index) as Arc<dyn Kv>;
+    let behaviour = GatewaySettings { vault: Arc::clone(&vault), ..settings.gateway.clone() };
     let space = Space::open(&data.index(), &data.blobs(), settings.disk_reserve_bytes);
-    let gateway = Gateway::with_space(Arc::clone(&index), Arc::new(blobs), settings.gateway.clone(), environment(), space);
+    let gateway = Gateway::with_space(kv, Arc::new(blobs), behaviour, environment(), space);
     let recovered = gateway.recover().await;
     recovered.map_err(|failure| CliError::failed(format!("cannot settle what an earlier run left half-done: {failure:?}")))?;
+    sealing::settle(&vault, data, &gateway, &index).await?;
     Ok(Stores { gateway, index })
 }
 

@@ -102,6 +102,18 @@ pub const TABLE: &[Setting] = &[
         meaning: "Secret of root-access-key. Other users of the machine can see flags: prefer the variable or a file that only you can read.",
     },
     Setting {
+        name: "secrets-key-file",
+        kind: Kind::Path,
+        default: None,
+        meaning: "File with the key that secrets in the data directory are sealed with, kept outside of it; `partway keys new-key-file` makes one. Unset, they are in clear and protected by the permissions of the files.",
+    },
+    Setting {
+        name: "secrets-key-file-previous",
+        kind: Kind::Path,
+        default: None,
+        meaning: "File with the key that secrets were sealed with until now: at the next start they are sealed with the one in secrets-key-file, and this one is no longer needed.",
+    },
+    Setting {
         name: "durability",
         kind: Kind::Choice(&["full", "none"]),
         default: Some("full"),

@@ -62,6 +62,8 @@ pub struct Settings {
     pub data: PathBuf,
     /// The root key, when it is not the one in the data directory.
     pub root_key: Option<RootKey>,
+    /// The files of the keys that secrets at rest are sealed with: the first seals, all open. None when they are in clear.
+    pub secrets_key_files: Vec<PathBuf>,
     /// When a success is answered.
     pub durability: Durability,
     /// What the log keeps.
@@ -127,6 +129,13 @@ impl Settings {
             (Some(_), None) => return Err(ConfigError::Together("tls-certificate is set but tls-key is not".to_owned())),
             (None, Some(_)) => return Err(ConfigError::Together("tls-key is set but tls-certificate is not".to_owned())),
         };
+        let secrets_key_files = match (read.path_if_set("secrets-key-file"), read.path_if_set("secrets-key-file-previous")) {
+            (Some(current), previous) => std::iter::once(current).chain(previous).collect(),
+            (None, None) => vec![],
+            (None, Some(_)) => {
+                return Err(ConfigError::Together("secrets-key-file-previous is set but secrets-key-file is not".to_owned()));
+            }
+        };
         let durability = match read.text("durability").as_str() {
             "none" => Durability::None,
             _ => Durability::Full,
@@ -136,6 +145,8 @@ impl Settings {
             body_memory_bytes: read.size("body-memory"),
             reap_grace_ms: millis(read.duration("reap-grace")),
             completed_retention_ms: millis(read.duration("completed-retention")),
+            // The files of its keys are read when a data directory is opened.
+            vault: Arc::default(),
         };
         if gateway.inline_size_bytes_max.saturating_mul(8) > gateway.body_memory_bytes {
             return Err(ConfigError::Together(format!(
@@ -151,6 +162,7 @@ impl Settings {
             metrics_listen: read.address("metrics-listen"),
             data: read.path("data"),
             root_key,
+            secrets_key_files,
             durability,
             log_level: read.text("log-level"),
             log_format: match read.text("log-format").as_str() {

@@ -30,6 +30,8 @@ pub struct Gateway {
     pub(super) blobs: Arc<dyn BlobStore>,
     pub(super) settings: GatewaySettings,
     pub(super) readers: Arc<Readers>,
+    /// Rounds of the reaper share it; who holds the reaper back has it for himself for a moment, so that none is under way.
+    pub(super) reaping: tokio::sync::RwLock<()>,
     pub(super) bodies: BodySlots,
     pub(super) running: Running,
     /// Whether everything stands in the counters.
@@ -71,6 +73,7 @@ impl Gateway {
             blobs,
             settings,
             readers,
+            reaping: tokio::sync::RwLock::default(),
             bodies,
             running,
             all_is_counted: AtomicBool::new(false),

@@ -1,4 +1,6 @@
 //! Access keys in the index.
+//!
+//! A secret is stored as the vault seals it; what leaves this file is open.
 
 use super::{
     Gateway,
@@ -12,7 +14,31 @@ use crate::{
         record::Record,
     },
     model::{Failure, KeyRecord, KeyStatus},
+    secrets::{Kind, OpenError},
 };
+use bytes::Bytes;
+
+/// Why not all secrets of access keys are sealed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SealError {
+    /// One does not open.
+    #[error("the secret of access key {access_key}: {error}")]
+    Shut {
+        /// Whose.
+        access_key: String,
+        /// Why.
+        error: OpenError,
+    },
+    /// The index cannot be read or written.
+    #[error("{0:?}")]
+    Index(Failure),
+}
+
+impl From<Failure> for SealError {
+    fn from(failure: Failure) -> Self {
+        Self::Index(failure)
+    }
+}
 
 impl Gateway {
     /// The key of this id.
@@ -21,7 +47,7 @@ impl Gateway {
     /// When the index cannot be read.
     pub async fn key(&self, access_key: &str) -> Result<Option<KeyRecord>, Failure> {
         let value = self.get(&keys::access_key(access_key)).await?;
-        value.as_deref().map(decode).transpose()
+        value.map(|value| self.opened(&value)).transpose()
     }
 
     /// All keys, by id.
@@ -33,7 +59,7 @@ impl Gateway {
         let mut pages = Pages::new(keys::table(b'K'));
         while let Some(page) = pages.next(self).await? {
             for (_, value) in page {
-                found.push(decode(&value)?);
+                found.push(self.opened(&value)?);
             }
         }
         Ok(found)
@@ -45,7 +71,7 @@ impl Gateway {
     /// When the index cannot be written.
     pub async fn create_key(&self, key: &KeyRecord) -> Result<bool, Failure> {
         let row = keys::access_key(&key.access_key);
-        let lost = self.commit(vec![Check::Absent(row.clone())], vec![Write::Put(row, key.encode())]).await?;
+        let lost = self.commit(vec![Check::Absent(row.clone())], vec![Write::Put(row, self.sealed(key.clone()))]).await?;
         Ok(lost.is_none())
     }
 
@@ -57,9 +83,9 @@ impl Gateway {
         let row = keys::access_key(access_key);
         for _ in 0..COMMIT_TRIES_MAX {
             let Some(value) = self.get(&row).await? else { return Ok(false) };
-            let key = KeyRecord { status, ..decode(&value)? };
+            let key = KeyRecord { status, ..self.opened(&value)? };
             let checks = vec![Check::Equals(row.clone(), value)];
-            if self.commit(checks, vec![Write::Put(row.clone(), key.encode())]).await?.is_none() {
+            if self.commit(checks, vec![Write::Put(row.clone(), self.sealed(key))]).await?.is_none() {
                 return Ok(true);
             }
         }
@@ -76,6 +102,50 @@ impl Gateway {
         let lost = self.commit(vec![Check::Present(row.clone())], vec![Write::Delete(row), quota]).await?;
         Ok(lost.is_none())
     }
+
+    /// Opens every secret, and seals anew those that are in clear or sealed with another key than the current one; returns
+    /// how many. Called before anything is served, so nobody else changes them.
+    ///
+    /// # Errors
+    /// [`SealError`].
+    pub async fn seal_keys(&self) -> Result<u64, SealError> {
+        let mut count = 0;
+        let mut pages = Pages::new(keys::table(b'K'));
+        while let Some(page) = pages.next(self).await? {
+            for (row, value) in page {
+                let key: KeyRecord = decode(&value)?;
+                let (access_key, is_current) = (key.access_key.clone(), self.settings.vault.is_current(&key.secret_key));
+                let opened = self.open(key).map_err(|error| SealError::Shut { access_key, error })?;
+                if !is_current {
+                    let checks = vec![Check::Equals(row.to_vec(), value)];
+                    if self.commit(checks, vec![Write::Put(row.to_vec(), self.sealed(opened))]).await?.is_some() {
+                        return Err(SealError::Index(Failure::SlowDown));
+                    }
+                    count += 1;
+                }
+            }
+        }
+        Ok(count)
+    }
+
+    fn sealed(&self, key: KeyRecord) -> Bytes {
+        let secret_key = self.settings.vault.seal(Kind::AccessKey, &key.access_key, &key.secret_key);
+        KeyRecord { secret_key, ..key }.encode()
+    }
+
+    fn opened(&self, value: &[u8]) -> Result<KeyRecord, Failure> {
+        let key: KeyRecord = decode(value)?;
+        let access_key = key.access_key.clone();
+        self.open(key).map_err(|error| {
+            tracing::error!(access_key, %error, "the secret of an access key");
+            Failure::Internal
+        })
+    }
+
+    fn open(&self, key: KeyRecord) -> Result<KeyRecord, OpenError> {
+        let secret_key = self.settings.vault.open(Kind::AccessKey, &key.access_key, &key.secret_key)?;
+        Ok(KeyRecord { secret_key, ..key })
+    }
 }
 
 #[cfg(test)]
@@ -84,10 +154,10 @@ mod tests {
     use crate::{
         meta::{Kv, KvError, MemoryKv},
         model::{Account, Timestamp},
-        ops::inspect::fixture::Fixture,
+        ops::{Environment, GatewaySettings, inspect::fixture::Fixture},
+        secrets::{Vault, is_sealed, new_key_file},
     };
     use async_trait::async_trait;
-    use bytes::Bytes;
     use std::{
         ops::Range,
         sync::{
@@ -122,6 +192,51 @@ mod tests {
         assert_eq!(gateway.key("AK").await, Ok(Some(KeyRecord { status: KeyStatus::Disabled, ..key("AK") })));
         assert_eq!(gateway.delete_key("AK").await, Ok(true));
         assert_eq!(gateway.key("AK").await, Ok(None));
+    }
+
+    fn vault(place: &tempfile::TempDir, names: &[&str]) -> Arc<Vault> {
+        let files: Vec<_> = names.iter().map(|name| place.path().join(name)).collect();
+        for file in files.iter().filter(|file| !file.exists()) {
+            new_key_file(file).unwrap();
+        }
+        Arc::new(Vault::load(files.iter().map(std::path::PathBuf::as_path)).unwrap())
+    }
+
+    fn sealing(kv: &Arc<MemoryKv>, vault: Arc<Vault>) -> Arc<Gateway> {
+        let environment = Environment { now: Arc::new(|| Timestamp::from_millis(1)), random: Arc::new(|bytes| bytes.fill(7)) };
+        let blobs = Arc::new(crate::blob::MemoryBlobs::default());
+        let settings = GatewaySettings { vault, ..GatewaySettings::default() };
+        Gateway::new(Arc::clone(kv) as Arc<dyn Kv>, blobs, settings, environment)
+    }
+
+    async fn stored(kv: &MemoryKv) -> String {
+        let value = kv.get(&keys::access_key("AK")).await.unwrap().unwrap();
+        KeyRecord::decode(&value).unwrap().secret_key
+    }
+
+    #[tokio::test]
+    async fn secrets_are_sealed_as_they_are_stored_and_what_was_there_before_is_sealed_anew() {
+        let (place, kv) = (tempfile::tempdir().unwrap(), Arc::new(MemoryKv::default()));
+        let clear = sealing(&kv, Arc::default());
+        clear.create_key(&key("AK")).await.unwrap();
+        assert_eq!((stored(&kv).await.as_str(), clear.seal_keys().await), ("secret", Ok(0)));
+
+        let first = sealing(&kv, vault(&place, &["one"]));
+        assert_eq!(first.key("AK").await, Ok(Some(key("AK"))), "as it was");
+        assert_eq!((first.seal_keys().await, first.seal_keys().await), (Ok(1), Ok(0)));
+        assert!(is_sealed(&stored(&kv).await));
+        assert_eq!(first.keys().await, Ok(vec![key("AK")]));
+        assert_eq!(first.set_key_status("AK", KeyStatus::Disabled).await, Ok(true));
+        assert!(is_sealed(&stored(&kv).await), "a change keeps it sealed");
+        first.create_key(&key("NEW")).await.unwrap();
+
+        let other = sealing(&kv, vault(&place, &["two"]));
+        assert!(matches!(other.seal_keys().await, Err(SealError::Shut { error: OpenError::NoSuchKey(_), .. })));
+        assert_eq!(other.key("AK").await, Err(Failure::Internal));
+        let both = sealing(&kv, vault(&place, &["two", "one"]));
+        assert_eq!(both.seal_keys().await, Ok(2));
+        assert_eq!(other.key("NEW").await, Ok(Some(key("NEW"))));
+        assert!(matches!(first.seal_keys().await, Err(SealError::Shut { .. })), "the old key is of no use any more");
     }
 
     #[tokio::test]

@@ -20,6 +20,7 @@ mod delete_objects;
 mod dispatch;
 mod gateway;
 mod get_object;
+mod hold;
 #[cfg(test)]
 mod index_fixture;
 mod ingest;
@@ -53,6 +54,8 @@ mod usage;
 mod tests;
 
 pub use gateway::Gateway;
+pub use hold::ReaperHold;
+pub use keys::SealError;
 pub use orphans::{Backlog, OrphanReport};
 pub use quotas::{Held, QuotaHolder, QuotaReport, QuotaSummary};
 pub use stale::StaleUploads;
@@ -63,6 +66,7 @@ use crate::{
         Account, Acl, Bucket, Caller, Checksum, CorsConfiguration, Failure, Limits, ObjectKey, ObjectRef, Operation, Origin, Outcome,
         RefererConfiguration, Timestamp, UploadId,
     },
+    secrets::Vault,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -155,7 +159,7 @@ pub struct ObjectAccess {
     pub link_target: Option<ObjectRef>,
 }
 
-/// How the gateway behaves; every field is a setting.
+/// How the gateway behaves; every field is a setting, or comes from one.
 #[derive(Clone, Debug)]
 pub struct GatewaySettings {
     /// Bodies up to this size are kept in the index instead of a file. Bytes.
@@ -166,6 +170,8 @@ pub struct GatewaySettings {
     pub reap_grace_ms: i64,
     /// How long the answer of a completed upload is kept for replays. Milliseconds.
     pub completed_retention_ms: i64,
+    /// What the secrets of access keys are sealed with.
+    pub vault: Arc<Vault>,
 }
 
 impl Default for GatewaySettings {
@@ -175,6 +181,7 @@ impl Default for GatewaySettings {
             body_memory_bytes: 96 << 20,
             reap_grace_ms: 60_000,
             completed_retention_ms: 7 * 24 * 3_600_000,
+            vault: Arc::default(),
         }
     }
 }

@@ -81,6 +81,7 @@ impl Gateway {
     /// # Errors
     /// When the stores fail. Lines that can be worked off are, although another cannot.
     pub async fn reap(&self) -> Result<usize, Failure> {
+        let _round = self.reaping.read().await;
         let mut range = keys::todos_due(self.reap_until());
         let (mut done, mut failed) = (0, None);
         loop {

@@ -14,7 +14,7 @@
 //! docs/adr/0001-blob-files.md goes through the power cuts.
 
 use super::{
-    disk::{Disk, DiskFile},
+    disk::{Disk, DiskFile, FileSystem},
     health::{Health, io_error, is_no_space},
     staging::StagedFile,
 };
@@ -91,6 +91,19 @@ impl Directory {
     /// Syncs a file's bytes. fdatasync is enough: it includes the size and the extents, and leaves out only the times.
     pub(super) fn sync_file(&self, file: &dyn DiskFile) -> Result<(), BlobError> {
         if self.sync { self.health.judge("syncing a blob file", file.sync_data()) } else { Ok(()) }
+    }
+
+    /// The places below a root, for who neither makes nor locks them.
+    pub(super) fn at(root: &Path) -> Self {
+        Self {
+            disk: Arc::new(FileSystem),
+            root: root.to_path_buf(),
+            staging: root.join("staging"),
+            data: root.join("data"),
+            sync: true,
+            health: Health::default(),
+            durable: Mutex::default(),
+        }
     }
 
     /// Gives a synced file its name in `data`, durably. From then on dropping it removes that name, too.

@@ -1,9 +1,10 @@
 //! Blobs in a local directory, one immutable file each.
 //!
 //! `format` is the file, `directory` its places and names, `staging` writes, `reader` reads, `disk` is what they do it
-//! on, `quarantine` keeps what was moved out, and `health` remembers a failed sync. docs/adr/0001-blob-files.md has the
-//! format and the publish order.
+//! on, `copies` takes files elsewhere, `quarantine` keeps what was moved out, and `health` remembers a failed sync.
+//! docs/adr/0001-blob-files.md has the format and the publish order.
 
+mod copies;
 mod directory;
 mod disk;
 mod format;
@@ -14,6 +15,7 @@ mod staging;
 #[cfg(test)]
 mod tests;
 
+pub use copies::{BlobFiles, Copying};
 pub use disk::{Disk, DiskFile, Names, Pace};
 
 use super::{BlobError, BlobId, BlobStore, BlobStream, Staging, blocking};

@@ -59,6 +59,31 @@ impl BlobFile {
         self.footer.size
     }
 
+    /// What stands after the data, as it is in the file: the table of checksums and the footer; blocks.
+    pub(super) fn trailer(&self) -> Result<Vec<u8>, BlobError> {
+        let mut bytes = self.table(0, block_count(self.size()))?;
+        bytes.extend_from_slice(&self.footer.encode());
+        Ok(bytes)
+    }
+
+    /// Up to a piece of whole blocks from an offset on, which is a multiple of a block, each of them checked; blocks.
+    pub(super) fn checked_blocks(&self, start: u64) -> Result<Vec<u8>, BlobError> {
+        let (first, end) = (start / BLOCK, start.saturating_add(PIECE_BLOCK_COUNT_MAX * BLOCK).min(self.size()));
+        let table = self.table(first, block_count(end))?;
+        let bytes = self.read(start, end - start)?;
+        for (number, (block, entry)) in (first..).zip(bytes.chunks(BLOCK_SIZE).zip(table.chunks(ENTRY_SIZE))) {
+            if crc32c(block) != u32_at(entry, 0) {
+                return Err(self.corrupt(format!("block {number} does not match its checksum")));
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Sees to it that its bytes are on the disk; blocks.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
     /// Checks the table as a whole; blocks.
     pub(super) fn check_table(&self) -> Result<(), BlobError> {
         if crc32c(&self.table(0, block_count(self.size()))?) != self.footer.table_crc {

@@ -50,6 +50,36 @@ impl RocksKv {
         Self::start(Store::open(path, &settings)?)
     }
 
+    /// Opens a database that is there for reads alone, as of the moment it is opened; every commit is refused. Blocks.
+    ///
+    /// # Errors
+    /// [`KvError::Engine`] when there is none, or it is damaged.
+    pub fn open_read_only(path: &Path, settings: RocksSettings) -> Result<Self, KvError> {
+        let opened = Self::start(Store::open_unwritable(path, &settings)?)?;
+        opened.read_only.store(true, Ordering::Release);
+        Ok(opened)
+    }
+
+    /// Writes a database to `path`, where nothing may be yet, that holds every commit which returned before the call, and
+    /// commits that happen meanwhile up to one of them. On the same file system files that never change are linked, so it
+    /// costs next to nothing. What was written is not synced. Blocks.
+    ///
+    /// # Errors
+    /// [`KvError::Engine`].
+    pub fn checkpoint(&self, path: &Path) -> Result<(), KvError> {
+        self.store.checkpoint(path)
+    }
+
+    /// Rewrites the rows of a range, which must stay within one table, so that values they had before are no longer in any
+    /// file of the database. Blocks.
+    ///
+    /// # Errors
+    /// [`KvError::Engine`].
+    pub fn rewrite(&self, range: &Range<Vec<u8>>) -> Result<(), KvError> {
+        within_one_table(range)?;
+        self.store.rewrite(range)
+    }
+
     fn start(store: Store) -> Result<Self, KvError> {
         let store = Arc::new(store);
         let read_only = Arc::new(AtomicBool::new(false));

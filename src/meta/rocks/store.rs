@@ -7,8 +7,8 @@ use crate::{
 };
 use bytes::Bytes;
 use rocksdb::{
-    ColumnFamily, ColumnFamilyDescriptor, DB, DBRawIteratorWithThreadMode, DBRecoveryMode, Error, ErrorKind, ReadOptions, ReadTier,
-    WriteBatch, WriteOptions,
+    BottommostLevelCompaction, ColumnFamily, ColumnFamilyDescriptor, CompactOptions, DB, DBRawIteratorWithThreadMode, DBRecoveryMode,
+    Error, ErrorKind, ReadOptions, ReadTier, WriteBatch, WriteOptions, checkpoint::Checkpoint,
 };
 use std::{fs, io, ops::Range, path::Path};
 
@@ -94,12 +94,28 @@ impl Store {
         DB::open_cf_descriptors(&database, path, families)
     }
 
-    /// A store that opens but takes no writes, like a disk that has failed.
-    #[cfg(test)]
-    pub(super) fn open_unwritable(path: &Path, settings: &RocksSettings) -> Self {
+    /// A store that opens but takes no writes.
+    pub(super) fn open_unwritable(path: &Path, settings: &RocksSettings) -> Result<Self, KvError> {
         let Setup { database, records, inline_data } = settings.setup(DBRecoveryMode::PointInTime);
         let families = [ColumnFamilyDescriptor::new(RECORDS, records), ColumnFamilyDescriptor::new(INLINE_DATA, inline_data)];
-        Self::of(DB::open_cf_descriptors_read_only(&database, path, families, false).unwrap(), settings)
+        let db = DB::open_cf_descriptors_read_only(&database, path, families, false).map_err(|error| engine_error(&error))?;
+        Ok(Self::of(db, settings))
+    }
+
+    /// Writes a database to a path where nothing is that holds what this one holds at a moment during the call.
+    pub(super) fn checkpoint(&self, path: &Path) -> Result<(), KvError> {
+        let checkpoint = Checkpoint::new(&self.db).map_err(|error| engine_error(&error))?;
+        checkpoint.create_checkpoint(path).map_err(|error| engine_error(&error))
+    }
+
+    /// Rewrites the files that hold rows of a range, so that nothing of what was there before stays in them or in the log.
+    pub(super) fn rewrite(&self, range: &Range<Vec<u8>>) -> Result<(), KvError> {
+        let family = self.family(&range.start);
+        let mut options = CompactOptions::default();
+        options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
+        self.flush()?;
+        self.db.compact_range_cf_opt(family, Some(&range.start), Some(&range.end), &options);
+        Ok(())
     }
 
     fn of(db: DB, settings: &RocksSettings) -> Self {

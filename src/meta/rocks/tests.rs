@@ -136,7 +136,7 @@ async fn inline_data_is_kept_apart_from_the_records() {
 async fn a_write_that_fails_makes_the_index_read_only_for_good() {
     let directory = tempfile::tempdir().unwrap();
     open(directory.path()).commit(vec![], vec![put("Oa", "1")]).await.unwrap();
-    let kv = RocksKv::start(Store::open_unwritable(directory.path(), &RocksSettings::default())).unwrap();
+    let kv = RocksKv::start(Store::open_unwritable(directory.path(), &RocksSettings::default()).unwrap()).unwrap();
     let checks = vec![Check::Present(b"Oa".to_vec())];
     assert_eq!(kv.commit(checks.clone(), vec![]).await, Ok(()), "there was nothing to write");
     assert!(!kv.is_read_only());
@@ -152,7 +152,7 @@ async fn a_write_that_fails_makes_the_index_read_only_for_good() {
 async fn all_who_share_a_batch_that_fails_are_told() {
     let directory = tempfile::tempdir().unwrap();
     drop(open(directory.path()));
-    let store = Store::open_unwritable(directory.path(), &RocksSettings::default());
+    let store = Store::open_unwritable(directory.path(), &RocksSettings::default()).unwrap();
     let (sender, queue) = mpsc::channel(8);
     let mut answers = vec![];
     for checks in [vec![], vec![Check::Absent(b"Oa".to_vec())], vec![Check::Present(b"Oa".to_vec())]] {
@@ -227,4 +227,71 @@ async fn dropping_settles_what_waits() {
     drop(Arc::into_inner(kv).expect("the callers are gone"));
     let kept = open(directory.path()).scan(keys::table(b'O'), usize::MAX).await.unwrap().len();
     assert!(kept >= seen && kept > 0, "{kept} kept of {seen} seen");
+}
+
+/// Both tables of a commit are in a checkpoint or neither is, and every commit that returned before is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_checkpoint_is_of_one_moment_after_what_was_acknowledged_before_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let kv = Arc::new(open(&directory.path().join("live")));
+    let acknowledged = Arc::new(std::sync::atomic::AtomicU64::new(0));
+    let writer = tokio::spawn({
+        let (kv, acknowledged) = (Arc::clone(&kv), Arc::clone(&acknowledged));
+        async move {
+            for number in 1..=u64::MAX {
+                let value = [number.to_be_bytes().as_slice(), &[0; 600]].concat();
+                kv.commit(vec![], vec![put(b"Ox", &value), put([keys::INLINE_DATA_TABLE, b'x'], &value)]).await.unwrap();
+                acknowledged.store(number, Ordering::SeqCst);
+            }
+        }
+    });
+    for round in 0..10 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let before = acknowledged.load(Ordering::SeqCst);
+        let path = directory.path().join(format!("checkpoint-{round}"));
+        let (from, to) = (Arc::clone(&kv), path.clone());
+        tokio::task::spawn_blocking(move || from.checkpoint(&to)).await.unwrap().unwrap();
+        let copy = RocksKv::open_read_only(&path, RocksSettings::default()).unwrap();
+        let (row, data) = (copy.get(b"Ox").await.unwrap(), copy.get(&[keys::INLINE_DATA_TABLE, b'x']).await.unwrap());
+        assert_eq!(row, data, "round {round}");
+        let found = row.map_or(0, |value| u64::from_be_bytes(value[..8].try_into().unwrap()));
+        assert!(found >= before, "{found} of {before} in round {round}");
+        assert_eq!(copy.commit(vec![], vec![put("Oy", "")]).await, Err(KvError::ReadOnly));
+        drop(copy);
+        // A start takes it as a database of its own.
+        let started = open(&path);
+        assert_eq!(started.get(b"Ox").await.unwrap(), data);
+        started.commit(vec![], vec![put("Ox", "changed")]).await.unwrap();
+    }
+    writer.abort();
+    let _ = writer.await;
+    assert!(kv.get(b"Ox").await.unwrap().is_some_and(|value| value.len() == 608), "checkpoints do not share what changes");
+}
+
+#[tokio::test]
+async fn what_is_rewritten_has_no_former_values_in_any_file() {
+    const FORMER: &[u8] = b"q7Xw2Lr9Zk4Tn8Vb3Jm6Hs1Dg5Pf0Yc";
+    let directory = tempfile::tempdir().unwrap();
+    let holds_former = || {
+        let files = std::fs::read_dir(directory.path()).unwrap().filter_map(|entry| std::fs::read(entry.unwrap().path()).ok());
+        files.filter(|bytes| memchr::memmem::find(bytes, FORMER).is_some()).count()
+    };
+    {
+        let kv = open(directory.path());
+        kv.commit(vec![], vec![put("Ka", FORMER), put("Oa", "other")]).await.unwrap();
+    }
+    let kv = open(directory.path());
+    kv.commit(vec![], vec![put("Kb", FORMER)]).await.unwrap();
+    assert!(holds_former() >= 2, "the canary: in a sorted file and in the log");
+    kv.commit(vec![], vec![put("Ka", "sealed"), put("Kb", "sealed")]).await.unwrap();
+    kv.rewrite(&keys::table(b'K')).unwrap();
+    for _ in 0..500 {
+        if holds_former() == 0 {
+            break;
+        }
+        // Files that are no longer needed go in the background.
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(holds_former(), 0);
+    assert_eq!((kv.get(b"Ka").await, kv.get(b"Oa").await), (Ok(Some("sealed".into())), Ok(Some("other".into()))));
 }

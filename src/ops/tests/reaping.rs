@@ -3,6 +3,7 @@
 use super::world::*;
 use crate::{blob::BlobError, model::*, testkit::faulty::BlobStep};
 use futures_util::TryStreamExt;
+use std::sync::{Arc, Mutex};
 
 #[tokio::test]
 async fn overwritten_bytes_go_after_the_grace_period_and_not_before() {
@@ -36,6 +37,61 @@ async fn a_reader_keeps_every_byte_it_may_still_need() {
     world.settle().await;
     world.audit().await;
     assert_eq!(world.blob_count().await, 0, "the reader is done");
+}
+
+#[tokio::test]
+async fn a_hold_keeps_what_stood_when_it_began_also_from_a_commit_on_its_way_until_it_ends() {
+    let world = World::new().await;
+    world.put("k", &noise(1, 5_000)).await;
+    world.put_multipart("of-parts", &[noise(2, 200), noise(3, 200)]).await;
+    let upload = world.create("aborted", None).await;
+    world.part("aborted", upload, 1, &noise(4, 200)).await.unwrap();
+    world.put("gone", &noise(5, 5_000)).await;
+    world.delete("gone").await.unwrap();
+    world.pass_ms(2 * GRACE_MS);
+    // The commit's lines were dated before the hold begins, and it happens after the snapshot.
+    let held = Arc::new(Mutex::new(None));
+    let hold = Arc::clone(&held);
+    world.before_commit(|world| async move {
+        world.pass_ms(1_000);
+        *hold.lock().unwrap() = Some(world.gateway.hold_reaper().await);
+    });
+    world.delete("k").await.unwrap();
+    world.delete("of-parts").await.unwrap();
+    world.abort("aborted", upload).await.unwrap();
+    for _ in 0..3 {
+        world.pass_ms(100 * GRACE_MS);
+        world.gateway.reap().await.unwrap();
+        world.audit().await;
+        assert_eq!(world.blob_count().await, 4, "what was garbage before goes, all else stays");
+    }
+    held.lock().unwrap().take();
+    world.settle().await;
+    assert_eq!(world.blob_count().await, 0);
+}
+
+#[tokio::test]
+async fn a_hold_begins_when_no_round_of_the_reaper_is_under_way() {
+    let world = World::new().await;
+    world.put("k", &noise(1, 5_000)).await;
+    world.delete("k").await.unwrap();
+    world.pass_ms(GRACE_MS);
+    let (began, begun) = tokio::sync::oneshot::channel();
+    let (go_on, wait) = tokio::sync::oneshot::channel::<()>();
+    world.before_commit(|_| async move {
+        began.send(()).unwrap();
+        wait.await.unwrap();
+    });
+    let round = tokio::spawn({
+        let gateway = Arc::clone(&world.gateway);
+        async move { gateway.reap().await }
+    });
+    begun.await.unwrap();
+    let mut hold = Box::pin(world.gateway.hold_reaper());
+    assert!(futures_util::poll!(&mut hold).is_pending());
+    go_on.send(()).unwrap();
+    let _hold = hold.await;
+    assert_eq!(round.await.unwrap(), Ok(1));
 }
 
 #[tokio::test]
