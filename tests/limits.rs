@@ -20,6 +20,7 @@ const NO_DEFENCE: &[(&str, &str, &str)] = &[
     ("src/auth/date.rs", "SECS_MAX", "where four-digit years end"),
     ("src/blob/local/reader.rs", "PIECE_BLOCK_COUNT_MAX", "how a file is read"),
     ("src/blob/local/staging.rs", "WRITE_BUFFER_COUNT_MAX", "what the system takes at once"),
+    ("src/cli/housekeeping.rs", "STEP_PAUSE_MIN", "pace of the background"),
     ("src/cli/control.rs", "ANSWER_BYTES_MAX", "what an operator's command reads of the server"),
     ("src/cli/control.rs", "SOCKET_PATH_BYTES_MAX", "what the system takes"),
     ("src/cli/operator.rs", "PATIENCE", "an operator's command waits for the server"),
@@ -33,12 +34,17 @@ const NO_DEFENCE: &[(&str, &str, &str)] = &[
     ("src/meta/rocks/settings.rs", "REMOVED_WINDOW", "when the index is compacted"),
     ("src/meta/rocks/store.rs", "REMOVED_IN_MEMORY_MAX", "how the index is read"),
     ("src/ops/append_object.rs", "JOINED_SIZE_RATIO_MAX", "when pieces are joined"),
+    ("src/ops/complete_multipart_upload.rs", "ASSEMBLE_HERE_PARTS_MAX", "where manifests are assembled"),
     ("src/ops/gateway.rs", "WAIT_MS_MAX", "pace of a commit that lost a race"),
     ("src/ops/ingest.rs", "DIGEST_HERE_BYTES_MAX", "where digests are computed"),
+    ("src/ops/hold.rs", "COMMIT_MS_MAX", "how far back a backup holds the reaper"),
     ("src/ops/inspect/mod.rs", "PROBLEMS_MAX", "what `verify` tells an operator"),
     ("src/ops/inspect/mod.rs", "RECOUNTS_MAX", "how `verify` counts"),
+    ("src/ops/inspect/repair.rs", "TURNS_MAX", "how `verify --repair` goes on"),
     ("src/ops/inspect/scrub.rs", "READS_MAX", "how `verify` reads"),
     ("src/ops/listing.rs", "SCAN_ROWS_MIN", "how the index is read"),
+    ("src/ops/orphans.rs", "LINES_COUNTED_MAX", "how far a metric counts"),
+    ("src/space/mod.rs", "INODES_FREE_MIN", "what a file system must have left, by its design (docs/adr/0010)"),
 ];
 
 /// A row of the table.

@@ -1,7 +1,7 @@
 //! A blob store in memory, for tests.
 
 use super::{BlobError, BlobId, BlobStore, BlobStream, Sealed, Staging};
-use crate::model::ByteRange;
+use crate::model::{ByteRange, Timestamp};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
@@ -27,6 +27,8 @@ pub struct MemoryBlobs {
 struct Shelf {
     sealed: BTreeMap<BlobId, Bytes>,
     unconfirmed: BTreeSet<BlobId>,
+    quarantined: BTreeMap<BlobId, Bytes>,
+    quarantine_notes: Vec<serde_json::Value>,
 }
 
 impl MemoryBlobs {
@@ -89,6 +91,18 @@ impl BlobStore for MemoryBlobs {
     async fn settled_size(&self, blob: BlobId) -> Result<Option<u64>, BlobError> {
         let shelf = lock(&self.shelf);
         Ok(shelf.sealed.get(&blob).filter(|_| !shelf.unconfirmed.contains(&blob)).map(|bytes| bytes.len() as u64))
+    }
+
+    async fn quarantine(&self, blob: BlobId, _when: Timestamp, _why: &str) -> Result<bool, BlobError> {
+        let mut shelf = lock(&self.shelf);
+        let Some(bytes) = shelf.sealed.remove(&blob) else { return Ok(false) };
+        shelf.quarantined.insert(blob, bytes);
+        Ok(true)
+    }
+
+    async fn note_in_quarantine(&self, entry: serde_json::Value) -> Result<(), BlobError> {
+        lock(&self.shelf).quarantine_notes.push(entry);
+        Ok(())
     }
 
     fn is_read_only(&self) -> bool {

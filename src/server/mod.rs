@@ -82,7 +82,8 @@ pub struct ServerSettings {
 /// How often metrics are settled and the gauges of the gateway's state are refreshed.
 const METRICS_INTERVAL: Duration = Duration::from_secs(5);
 /// Connections of operators served at once. They have no HTTP/2.
-const OPERATORS_ROOM: Room = Room { connection_count_max: 64, stream_count_max: 0 };
+const OPERATOR_CONNECTIONS_MAX: usize = 64;
+const OPERATORS_ROOM: Room = Room { connection_count_max: OPERATOR_CONNECTIONS_MAX, stream_count_max: 0 };
 
 /// Serves until `stop` resolves, then drains: requests in flight finish within the deadline, new ones get 503 with Retry-After.
 ///

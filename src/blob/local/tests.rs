@@ -308,8 +308,8 @@ async fn more_than_the_disk_holds_is_refused_without_taking_it() {
     let free = store.directory.free_bytes().expect("the file system tells");
     for size in [free + (1 << 40), u64::MAX] {
         assert!(matches!(store.stage(id(1), Some(size)).await, Err(BlobError::NoSpace)), "{size} bytes");
+        wait_until(|| !staging_file(&root, id(1)).exists()).await;
     }
-    wait_until(|| !staging_file(&root, id(1)).exists()).await;
     assert!(!store.is_read_only(), "a full disk is no failed sync");
     write(&store, id(1), &bytes(1, 10), 10).await.expect("what fits is taken");
 }

@@ -5,8 +5,8 @@ use crate::{
     meta::{
         keys,
         record::{
-            BlobRecord, BucketId, BucketRecord, CompletedRecord, EventRecord, ManifestChunk, ObjectRecord, PartRecord, Record, Todo,
-            UploadRecord,
+            BlobRecord, BucketId, BucketRecord, CompletedRecord, EventRecord, ManifestChunk, ObjectRecord, PartRecord, QuotaRecord, Record,
+            Todo, UploadRecord,
         },
     },
     model::KeyRecord,
@@ -20,7 +20,7 @@ const ENCODED_GROWTH_MAX: usize = 16;
 pub(super) fn value_and_row(bytes: &[u8]) {
     row(bytes);
     let mut input = Input(bytes);
-    let read = match input.byte() % 10 {
+    let read = match input.byte() % 11 {
         0 => value::<BucketRecord>,
         1 => value::<ObjectRecord>,
         2 => value::<ManifestChunk>,
@@ -30,7 +30,8 @@ pub(super) fn value_and_row(bytes: &[u8]) {
         6 => value::<BlobRecord>,
         7 => value::<Todo>,
         8 => value::<EventRecord>,
-        _ => value::<KeyRecord>,
+        9 => value::<KeyRecord>,
+        _ => value::<QuotaRecord>,
     };
     read(input.rest());
 }
@@ -76,6 +77,9 @@ fn row(row: &[u8]) {
     }
     if let Some(event) = keys::event_of(row) {
         assert_eq!(keys::event(event), row);
+    }
+    if let Some((whose, counter)) = keys::counter_of(row) {
+        assert_eq!(keys::counter(&whose, counter), row);
     }
     if let Some(event) = keys::event_due_of(row) {
         assert!(row.ends_with(&event.0));
