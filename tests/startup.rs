@@ -97,7 +97,9 @@ fn object_rows(bucket: BucketId, number: u64) -> [Write; 2] {
 
 async fn fill(kv: &dyn Kv, count: u64) {
     let bucket = BucketId(*b"manymany");
-    kv.commit(vec![], vec![bucket_row(bucket)]).await.expect("the bucket is written");
+    // As in any directory that was not written by an earlier release.
+    let all_counted = Write::Put(keys::everything_is_counted(), Bytes::new());
+    kv.commit(vec![], vec![bucket_row(bucket), all_counted]).await.expect("the bucket is written");
     for start in (0..count).step_by(usize::try_from(OBJECTS_PER_COMMIT).expect("it is small")) {
         let writes = (start..count.min(start + OBJECTS_PER_COMMIT)).flat_map(|number| object_rows(bucket, number));
         kv.commit(vec![], writes.collect()).await.expect("the objects are written");
@@ -148,7 +150,8 @@ async fn recovery_asks_the_index_about_what_was_under_way_and_nothing_else() {
         let gateway = Gateway::new(Arc::clone(&kv) as Arc<dyn Kv>, Arc::new(blobs.reopen()), GatewaySettings::default(), environment);
         gateway.recover().await.expect("it recovers");
         let asked = (kv.gets.load(Ordering::Relaxed), kv.scans.load(Ordering::Relaxed), kv.commits.load(Ordering::Relaxed));
-        assert_eq!(asked, (u64::from(unconfirmed), 0, 0), "{objects} objects, {unconfirmed} under way");
+        // One question more is whether all records stand in the counters.
+        assert_eq!(asked, (u64::from(unconfirmed) + 1, 0, 0), "{objects} objects, {unconfirmed} under way");
     }
 }
 
