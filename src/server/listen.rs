@@ -1,8 +1,8 @@
 //! Accepting connections, how many at once, and telling them to stop.
 //!
-//! Connections above the limit, or above what one address may have of them while others want some, are accepted, told 503 SlowDown without reading what they ask for, and closed: clients
-//! then back off by the book instead of waiting in the kernel's queue. Above a small number of those being told,
-//! connections are just closed.
+//! Connections above the limit, or above what one address may have of them while others want some, are accepted, told 503
+//! SlowDown without reading what they ask for, and closed: clients then back off by the book instead of waiting in the kernel's
+//! queue. Above a small number of those being told, connections are just closed.
 
 use super::{
     connection::{Client, Handler, Phase, Timeouts, serve_connection, shake_hands},

@@ -35,11 +35,21 @@ pub(super) fn site(address: IpAddr) -> IpAddr {
 }
 
 /// A request's place among those in flight.
-pub(super) enum Place {
+enum Place {
     /// Of one that is signed.
     Signed { _share: Share<String> },
     /// Of one that is not, or not known to be.
     Unsigned { _share: Share<IpAddr> },
+}
+
+/// What a request has of what is scarce. It goes with the request and then with the bytes of its answer, each of which keeps
+/// it: it is given back when the last of them has been written, not when it was made.
+#[derive(Default)]
+pub(super) struct Held {
+    /// Its place among the requests in flight, once it is known whom it counts for.
+    place: Option<Place>,
+    /// Memory for its document or for the one it is answered with.
+    pub(super) document: Option<Share<Option<String>>>,
 }
 
 /// The places of requests in flight, and the memory of those that bring a body.
@@ -61,6 +71,8 @@ pub(super) enum Want {
     Bodies,
     /// Memory for documents.
     Documents,
+    /// Memory for documents that are answers.
+    Answers,
 }
 
 impl Want {
@@ -71,6 +83,7 @@ impl Want {
             Self::Streams => "streams",
             Self::Bodies => "body-memory",
             Self::Documents => "documents",
+            Self::Answers => "answers",
         };
         telemetry::counter(Metric::RequestsShed, &[("reason", reason.into())]).increment(1);
         Failure::SlowDown
@@ -87,7 +100,7 @@ impl Places {
         }
     }
 
-    /// Takes the place that a request keeps until its answer has been sent, now that it is known who signed it, or that
+    /// Takes the place that a request keeps until its answer has been written, now that it is known who signed it, or that
     /// nobody did. It gives back the place it had.
     ///
     /// # Errors
@@ -97,7 +110,7 @@ impl Places {
             Some(key) => self.signed.take(key.to_owned(), 1).map(|share| Place::Signed { _share: share }),
             None => self.unsigned.take(site(exchange.peer.ip()), 1).map(|share| Place::Unsigned { _share: share }),
         };
-        exchange.completion.place = Some(place.ok_or_else(|| Want::Requests.shed())?);
+        exchange.completion.held.place = Some(place.ok_or_else(|| Want::Requests.shed())?);
         if let (Some(key), Some(stream)) = (signer, exchange.sent.extensions.get::<StreamPlace>())
             && !stream.pass_to(key)
         {
