@@ -4,7 +4,7 @@
 use super::{
     body::RequestBody,
     pipeline::{Answer, Exchange},
-    shares::Shares,
+    shares::{Share, Shares},
     tenants::Want,
 };
 use crate::{
@@ -54,7 +54,7 @@ impl Documents {
         let size = answer.0.body().len();
         if size > SHORT_ANSWER_SIZE_MAX && exchange.parts.method == Method::GET {
             let room = self.answers.take(exchange.signer.clone(), size as u64);
-            exchange.completion.held.document = Some(room.ok_or_else(|| Want::Answers.shed())?);
+            exchange.completion.held.document = Some(Arc::new(room.ok_or_else(|| Want::Answers.shed())?));
         }
         Ok(answer)
     }
@@ -79,6 +79,7 @@ impl Documents {
         let frames = exchange.body.lend().ok_or(Failure::Internal)?;
         let mut body = RequestBody::new(frames, payload, claims.size.unwrap_or(0), claims.trailer);
         let mut document = BytesMut::new();
+        let mut reserved: Option<Share<Option<String>>> = None;
         while let Some(bytes) = body.next().await? {
             let size = document.len().saturating_add(bytes.len());
             if size > size_max {
@@ -86,11 +87,11 @@ impl Documents {
             }
             // Never waits: those who hold some would wait for each other.
             let amount = bytes.len() as u64;
-            let is_room = match &mut exchange.completion.held.document {
-                Some(room) => room.grow(amount),
-                room @ None => {
-                    *room = self.memory.take(exchange.signer.clone(), amount);
-                    room.is_some()
+            let is_room = match &mut reserved {
+                Some(reserved) => reserved.grow(amount),
+                None => {
+                    reserved = self.memory.take(exchange.signer.clone(), amount);
+                    reserved.is_some()
                 }
             };
             if !is_room {
@@ -98,6 +99,7 @@ impl Documents {
             }
             document.extend_from_slice(&bytes);
         }
+        exchange.completion.held.document = reserved.map(Arc::new);
         claims.checksum = claims.checksum.or_else(|| body.trailer_checksum());
         verify(&claims, &document)?;
         Ok(document.freeze())

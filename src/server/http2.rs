@@ -12,8 +12,7 @@
 use super::{
     connection::{Client, Ended, HEAD_SIZE_MAX, HEADER_COUNT_MAX, Handler, Phase, until},
     reply::{ReplyBody, ReplyError, keeping},
-    shares::Shares,
-    tenants::{NoStreamPlace, StreamPlace, Tenant},
+    tenants::{self, NoStreamPlace, StreamPlace},
 };
 use crate::dialect::address::Encrypted;
 use bytes::Bytes;
@@ -238,7 +237,7 @@ impl Sending {
 struct Requests {
     handler: Handler,
     peer: SocketAddr,
-    streams: Arc<Shares<Tenant>>,
+    streams: Arc<tenants::Streams>,
     said_close: Arc<Notify>,
 }
 
@@ -350,15 +349,14 @@ impl Body for Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::tenants::site;
     use http_body_util::BodyExt as _;
     use std::net::{IpAddr, Ipv4Addr};
 
     #[tokio::test]
     async fn a_stream_has_its_place_until_its_last_bytes_were_written() {
-        let streams = Shares::places(1);
+        let streams = tenants::Streams::places(1);
         let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let is_free = || streams.take(Tenant::Site(site(peer)), 1).is_some();
+        let is_free = || StreamPlace::take(&streams, peer).is_some();
         let place = StreamPlace::take(&streams, peer);
         assert!(place.is_some() && !is_free());
         let mut answer = Answer::new(ReplyBody::full(Bytes::from(vec![7; PIECE_SIZE_MAX + 1])), place);

@@ -9,7 +9,7 @@ use super::{
     counted::{Counted, none_left},
     impatient::ImpatientStream,
     shares::Shares,
-    tenants::{Tenant, site},
+    tenants::{Streams, site},
     tls::Certificates,
 };
 use crate::telemetry::{self, Metric};
@@ -40,7 +40,7 @@ pub(super) struct Connections {
     tls: Option<Arc<Certificates>>,
     places: Arc<Shares<IpAddr>>,
     /// For requests of HTTP/2, of which a connection may have many.
-    streams: Arc<Shares<Tenant>>,
+    streams: Arc<Streams>,
     refusing: Arc<Semaphore>,
     phase: watch::Sender<Phase>,
     open: watch::Sender<usize>,
@@ -51,7 +51,7 @@ pub(super) struct Connections {
 pub(super) struct Room {
     /// Connections.
     pub(super) connection_count_max: usize,
-    /// Requests of HTTP/2 on all of them together.
+    /// Requests of HTTP/2 on all of them together, of those that are signed and of the others each.
     pub(super) stream_count_max: usize,
 }
 
@@ -63,7 +63,7 @@ impl Connections {
             timeouts,
             tls,
             places: Shares::places(room.connection_count_max),
-            streams: Shares::places(room.stream_count_max),
+            streams: Streams::places(room.stream_count_max),
             refusing: Arc::new(Semaphore::new(REFUSING_COUNT_MAX)),
             phase: watch::Sender::new(Phase::Serving),
             open: watch::Sender::new(0),

@@ -27,7 +27,7 @@ use crate::{
     },
     events::Outbox,
     model::{CorsConfiguration, Failure, Operation, Origin, Outcome, Selected, Timestamp},
-    ops::{self, Gateway, Reply, Request},
+    ops::{self, Gateway, Kept, Reply, Request},
     telemetry::{self, Metric},
 };
 use bytes::Bytes;
@@ -292,9 +292,11 @@ impl Server {
         let (limits, origin) = (*exchange.dialect.limits(), exchange.origin());
         let request = Request { caller: sender.caller, limits, operation, name, origin, admitted };
         self.check_callback(&request).await?;
-        let memory = (body.is_some() || copy_source(&request.operation).is_some()).then(|| self.places.take_body(exchange)).transpose()?;
-        let mut reply = self.gateway.execute(request, body).await?;
-        drop(memory);
+        let kept: Kept = match body.is_some() || copy_source(&request.operation).is_some() {
+            true => self.places.take_body(exchange)?,
+            false => Arc::new(exchange.completion.held.clone()),
+        };
+        let mut reply = ops::keeping(kept, self.gateway.execute(request, body)).await?;
         if !matches!(reply.outcome, Outcome::DeleteObjects(_)) {
             // An application may now be told, which may take long. An answer that is as long as its request keeps the room.
             exchange.completion.held.document = None;
