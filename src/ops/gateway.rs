@@ -84,7 +84,7 @@ impl Gateway {
         })
     }
 
-    /// How many bodies the memory for them is enough for, each in a request of its own.
+    /// How many bodies the memory for them is enough for in any case, each in a request of its own.
     #[must_use]
     pub fn body_count_max(&self) -> usize {
         self.bodies.count()

@@ -58,6 +58,7 @@ pub use hold::ReaperHold;
 pub use keys::SealError;
 pub use orphans::{Backlog, OrphanReport};
 pub use quotas::{Held, QuotaHolder, QuotaReport, QuotaSummary};
+pub use running::{Kept, keeping};
 pub use stale::StaleUploads;
 
 use crate::{

@@ -1,8 +1,22 @@
 //! Work that runs on although its caller hung up.
 
 use crate::model::Failure;
-use std::{future::Future, sync::Arc};
+use std::{any::Any, future::Future, sync::Arc};
 use tokio::sync::watch;
+
+/// What a caller has of something scarce.
+pub type Kept = Arc<dyn Any + Send + Sync>;
+
+tokio::task_local! {
+    /// What the work at hand keeps.
+    static KEPT: Kept;
+}
+
+/// Does work that keeps something until all of it has ended, also what runs on although its caller hung up: or callers that
+/// do could have any amount of work under way.
+pub async fn keeping<T>(kept: Kept, work: impl Future<Output = T>) -> T {
+    KEPT.scope(kept, work).await
+}
 
 /// Counts the work under way, so that a shutdown can wait for it.
 pub(super) struct Running {
@@ -24,8 +38,9 @@ impl Running {
     ) -> Result<T, Failure> {
         self.count.send_modify(|count| *count += 1);
         let begun = Begun(Arc::clone(&self.count));
+        let kept = KEPT.try_with(Arc::clone).ok();
         let task = tokio::spawn(async move {
-            let _begun = begun;
+            let _held = (begun, kept);
             work.await
         });
         task.await.unwrap_or_else(|error| {
@@ -44,5 +59,38 @@ impl Running {
 impl Drop for Begun {
     fn drop(&mut self) {
         self.0.send_modify(|count| *count -= 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::sync::oneshot;
+
+    #[tokio::test]
+    async fn work_that_runs_on_keeps_what_its_caller_had() {
+        let (running, place) = (Arc::new(Running::new()), Arc::new(()));
+        let (finish, finished) = oneshot::channel::<()>();
+        let caller = {
+            let (running, kept) = (Arc::clone(&running), Arc::clone(&place) as Kept);
+            tokio::spawn(async move {
+                let work = async {
+                    let _ = finished.await;
+                    Ok(())
+                };
+                keeping(kept, running.to_the_end(work)).await
+            })
+        };
+        while *running.count.borrow() == 0 {
+            tokio::task::yield_now().await;
+        }
+        caller.abort();
+        assert!(caller.await.is_err(), "it hung up");
+        assert_eq!(Arc::strong_count(&place), 2, "the work has not ended");
+        finish.send(()).expect("the work goes on");
+        running.idle().await;
+        while Arc::strong_count(&place) > 1 {
+            tokio::task::yield_now().await;
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! body, and reports when it is dropped. So a request is told of exactly once, also when its client hung up or its
 //! handler panicked. It holds no header and no query, hence no signature.
 
-use super::{counted::Counted, tenants::Place};
+use super::{counted::Counted, tenants::Held};
 use crate::telemetry::{self, Metric};
 use http::{Method, StatusCode};
 use std::{
@@ -18,6 +18,10 @@ use std::{
 
 /// The status told of a request whose client went away before it was answered.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
+
+/// How much of a bucket's or a key's name is logged. Bytes. No name that is one is longer; a head has room for far more, and what
+/// is escaped is longer still.
+const NAME_SIZE_LOGGED: usize = 1024;
 
 /// Counts a body's bytes as they pass.
 pub(super) type ByteCounter = Arc<AtomicU64>;
@@ -42,8 +46,8 @@ pub(super) struct Completion {
     pub(super) error: Option<&'static str>,
     /// The answer's status; `None` until there is one.
     pub(super) status: Option<StatusCode>,
-    /// Its place among the requests in flight, once it is known whom it counts for.
-    pub(super) place: Option<Place>,
+    /// What it has of what is scarce.
+    pub(super) held: Held,
     bytes_in: ByteCounter,
     bytes_out: AtomicU64,
     broke_off: bool,
@@ -70,7 +74,7 @@ impl Completion {
             access_key: None,
             error: None,
             status: None,
-            place: None,
+            held: Held::default(),
             bytes_in: ByteCounter::default(),
             bytes_out: AtomicU64::new(0),
             broke_off: false,
@@ -101,7 +105,7 @@ impl Drop for Completion {
         let operation = self.operation.unwrap_or("-");
         let (bytes_in, bytes_out) = (self.bytes_in.load(Ordering::Relaxed), self.bytes_out.load(Ordering::Relaxed));
         let duration = self.begun.elapsed();
-        let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
+        let text = |value: &Option<String>| value.as_deref().map_or("-", logged).to_owned();
         tracing::info!(
             target: "partway::request",
             request_id = %self.request_id,
@@ -124,6 +128,11 @@ impl Drop for Completion {
         telemetry::counter(Metric::BodyBytes, &[("direction", "out".into())]).increment(bytes_out);
         telemetry::histogram(Metric::RequestDuration, &[("operation", operation.into())]).record(duration.as_secs_f64());
     }
+}
+
+/// As much of a text as is logged.
+fn logged(text: &str) -> &str {
+    &text[..text.floor_char_boundary(NAME_SIZE_LOGGED)]
 }
 
 #[cfg(test)]
@@ -191,6 +200,13 @@ mod tests {
         ] {
             assert_eq!(line[field], expected, "{field} in {line}");
         }
+    }
+
+    #[test]
+    fn a_name_that_is_none_does_not_fill_the_log() {
+        let key = "\u{e9}".repeat(15_000);
+        let line = line_of(|completion| completion.key = Some(format!("k{key}")));
+        assert_eq!(line["key"], format!("k{}", &key[..1022]));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! - Closing lingers: when the client may still be sending, what it sends is discarded for a bounded while, so that
 //!   the kernel does not answer it with a reset that would take the answer with it.
 
-use super::{http2, impatient::ImpatientStream, reply::ReplyBody, shares::Shares, tenants::Tenant, tls};
+use super::{http2, impatient::ImpatientStream, reply::ReplyBody, tenants, tls};
 use crate::{
     dialect::address::Encrypted,
     telemetry::{self, Metric},
@@ -75,7 +75,7 @@ pub(super) struct Client {
     pub(super) timeouts: Timeouts,
     pub(super) phase: watch::Receiver<Phase>,
     /// One for each request of HTTP/2 that may be answered at once, on whatever connection.
-    pub(super) streams: Arc<Shares<Tenant>>,
+    pub(super) streams: Arc<tenants::Streams>,
 }
 
 /// What is left to be done when a connection has ended.

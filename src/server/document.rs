@@ -1,8 +1,9 @@
-//! Documents in request bodies: read whole, verified, and bounded in number as well as in size.
+//! Documents in request bodies: read whole, verified, and bounded in number as well as in size. Long ones in answers, too:
+//! a client may ask for many and take none.
 
 use super::{
     body::RequestBody,
-    pipeline::Exchange,
+    pipeline::{Answer, Exchange},
     shares::{Share, Shares},
     tenants::Want,
 };
@@ -14,32 +15,57 @@ use crate::{
     ops::Body as _,
 };
 use bytes::{Bytes, BytesMut};
+use http::Method;
 use std::sync::Arc;
 
-/// Memory that documents on their way in may occupy together. Bytes.
+/// Memory that documents of requests may occupy together, until these have been carried out. Bytes.
 const MEMORY_SIZE_MAX: u64 = 64 << 20;
 /// What of it is left to those who have little of it. Bytes.
 const RESERVE_SIZE: u64 = 8 << 20;
 
-/// Reads documents.
+/// Memory that long documents in answers may occupy together, until they have been written. Bytes. A page of a listing is some
+/// hundred KiB, of long keys it is up to 5 MiB.
+const ANSWERS_SIZE_MAX: u64 = 128 << 20;
+/// What of it is left to those who have little of it. Bytes.
+const ANSWERS_RESERVE_SIZE: u64 = 16 << 20;
+/// Answers up to this size are bounded by the number of requests. Bytes.
+const SHORT_ANSWER_SIZE_MAX: usize = 64 << 10;
+
+/// Reads documents, and has room for them.
 pub(super) struct Documents {
     memory: Arc<Shares<Option<String>>>,
+    answers: Arc<Shares<Option<String>>>,
 }
 
 impl Default for Documents {
     fn default() -> Self {
-        Self { memory: Shares::new(MEMORY_SIZE_MAX, RESERVE_SIZE) }
+        let memory = Shares::new(MEMORY_SIZE_MAX, RESERVE_SIZE);
+        Self { memory, answers: Shares::new(ANSWERS_SIZE_MAX, ANSWERS_RESERVE_SIZE) }
     }
 }
 
 impl Documents {
-    /// Reads a request's document and verifies it against the signature and the head's claims.
+    /// Takes memory for an answer, for as long as its client does not take it. Only what can be asked for again is refused: of
+    /// what has changed something the client has to hear, and the room that such a request had for its document is enough.
+    ///
+    /// # Errors
+    /// `SlowDown`.
+    pub(super) fn keep_answer(&self, exchange: &mut Exchange<'_>, answer: Answer) -> Result<Answer, Rejection> {
+        let size = answer.0.body().len();
+        if size > SHORT_ANSWER_SIZE_MAX && exchange.parts.method == Method::GET {
+            let room = self.answers.take(exchange.signer.clone(), size as u64);
+            exchange.completion.held.document = Some(Arc::new(room.ok_or_else(|| Want::Answers.shed())?));
+        }
+        Ok(answer)
+    }
+
+    /// Reads a request's document and verifies it against the signature and the head's claims. The request keeps room for it.
     ///
     /// # Errors
     /// One that is too long as the dialect words it, `SlowDown` when too many documents arrive at once, and whatever is wrong with it.
     pub(super) async fn read(
         &self,
-        exchange: &Exchange<'_>,
+        exchange: &mut Exchange<'_>,
         mut claims: BodyClaims,
         payload: &Payload,
         size_max: usize,
@@ -73,6 +99,7 @@ impl Documents {
             }
             document.extend_from_slice(&bytes);
         }
+        exchange.completion.held.document = reserved.map(Arc::new);
         claims.checksum = claims.checksum.or_else(|| body.trailer_checksum());
         verify(&claims, &document)?;
         Ok(document.freeze())

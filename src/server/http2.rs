@@ -11,9 +11,8 @@
 
 use super::{
     connection::{Client, Ended, HEAD_SIZE_MAX, HEADER_COUNT_MAX, Handler, Phase, until},
-    reply::{ReplyBody, ReplyError},
-    shares::Shares,
-    tenants::{NoStreamPlace, StreamPlace, Tenant},
+    reply::{ReplyBody, ReplyError, keeping},
+    tenants::{self, NoStreamPlace, StreamPlace},
 };
 use crate::dialect::address::Encrypted;
 use bytes::Bytes;
@@ -238,7 +237,7 @@ impl Sending {
 struct Requests {
     handler: Handler,
     peer: SocketAddr,
-    streams: Arc<Shares<Tenant>>,
+    streams: Arc<tenants::Streams>,
     said_close: Arc<Notify>,
 }
 
@@ -304,13 +303,13 @@ struct Answer {
     /// What has not been handed over yet of what the body gave.
     rest: Bytes,
     sending: Arc<Sending>,
-    _place: Option<StreamPlace>,
+    place: Option<StreamPlace>,
 }
 
 impl Answer {
     fn new(body: ReplyBody, place: Option<StreamPlace>) -> Self {
         let sending = SENDING.try_with(Arc::clone).unwrap_or_default();
-        Self { body, rest: Bytes::new(), sending, _place: place }
+        Self { body, rest: Bytes::new(), sending, place }
     }
 }
 
@@ -333,7 +332,8 @@ impl Body for Answer {
         }
         let piece = this.rest.split_to(this.rest.len().min(PIECE_SIZE_MAX));
         this.sending.set_waiting(Some(Instant::now()));
-        Poll::Ready(Some(Ok(Frame::data(piece))))
+        // The stream may be over long before the client takes its last bytes: until then these have its place.
+        Poll::Ready(Some(Ok(Frame::data(keeping(piece, this.place.clone())))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -343,5 +343,31 @@ impl Body for Answer {
     fn size_hint(&self) -> SizeHint {
         let of_body = self.body.size_hint().exact().expect("a reply's body knows its size");
         SizeHint::with_exact(of_body.saturating_add(self.rest.len() as u64))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::BodyExt as _;
+    use std::net::{IpAddr, Ipv4Addr};
+
+    #[tokio::test]
+    async fn a_stream_has_its_place_until_its_last_bytes_were_written() {
+        let streams = tenants::Streams::places(1);
+        let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let is_free = || StreamPlace::take(&streams, peer).is_some();
+        let place = StreamPlace::take(&streams, peer);
+        assert!(place.is_some() && !is_free());
+        let mut answer = Answer::new(ReplyBody::full(Bytes::from(vec![7; PIECE_SIZE_MAX + 1])), place);
+        let pieces = [answer.frame().await, answer.frame().await].map(|piece| piece.unwrap().unwrap().into_data().unwrap());
+        assert_eq!(pieces.each_ref().map(Bytes::len), [PIECE_SIZE_MAX, 1]);
+        assert!(answer.is_end_stream());
+        drop(answer);
+        let [first, last] = pieces;
+        drop(first);
+        assert!(!is_free(), "its client has not taken all of it");
+        drop(last);
+        assert!(is_free());
     }
 }

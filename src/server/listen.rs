@@ -1,15 +1,15 @@
 //! Accepting connections, how many at once, and telling them to stop.
 //!
-//! Connections above the limit, or above what one address may have of them while others want some, are accepted, told 503 SlowDown without reading what they ask for, and closed: clients
-//! then back off by the book instead of waiting in the kernel's queue. Above a small number of those being told,
-//! connections are just closed.
+//! Connections above the limit, or above what one address may have of them while others want some, are accepted, told 503
+//! SlowDown without reading what they ask for, and closed: clients then back off by the book instead of waiting in the kernel's
+//! queue. Above a small number of those being told, connections are just closed.
 
 use super::{
     connection::{Client, Handler, Phase, Timeouts, serve_connection, shake_hands},
     counted::{Counted, none_left},
     impatient::ImpatientStream,
     shares::Shares,
-    tenants::{Tenant, site},
+    tenants::{Streams, site},
     tls::Certificates,
 };
 use crate::telemetry::{self, Metric};
@@ -40,7 +40,7 @@ pub(super) struct Connections {
     tls: Option<Arc<Certificates>>,
     places: Arc<Shares<IpAddr>>,
     /// For requests of HTTP/2, of which a connection may have many.
-    streams: Arc<Shares<Tenant>>,
+    streams: Arc<Streams>,
     refusing: Arc<Semaphore>,
     phase: watch::Sender<Phase>,
     open: watch::Sender<usize>,
@@ -51,7 +51,7 @@ pub(super) struct Connections {
 pub(super) struct Room {
     /// Connections.
     pub(super) connection_count_max: usize,
-    /// Requests of HTTP/2 on all of them together.
+    /// Requests of HTTP/2 on all of them together, of those that are signed and of the others each.
     pub(super) stream_count_max: usize,
 }
 
@@ -63,7 +63,7 @@ impl Connections {
             timeouts,
             tls,
             places: Shares::places(room.connection_count_max),
-            streams: Shares::places(room.stream_count_max),
+            streams: Streams::places(room.stream_count_max),
             refusing: Arc::new(Semaphore::new(REFUSING_COUNT_MAX)),
             phase: watch::Sender::new(Phase::Serving),
             open: watch::Sender::new(0),

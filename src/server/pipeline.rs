@@ -27,7 +27,7 @@ use crate::{
     },
     events::Outbox,
     model::{CorsConfiguration, Failure, Operation, Origin, Outcome, Selected, Timestamp},
-    ops::{self, Gateway, Reply, Request},
+    ops::{self, Gateway, Kept, Reply, Request},
     telemetry::{self, Metric},
 };
 use bytes::Bytes;
@@ -206,6 +206,7 @@ impl Server {
             Err(error) => Err(error.clone().into()),
             Ok(_) => self.answer_or_catch(&mut exchange).await,
         };
+        let answered = answered.and_then(|answer| self.documents.keep_answer(&mut exchange, answer));
         let (mut head, content) = answered.unwrap_or_else(|rejection| {
             let head = exchange.dialect.encode_error(&rejection, &parts, exchange.address.as_ref(), &exchange.context);
             (head, None)
@@ -279,6 +280,7 @@ impl Server {
         };
         let owners = route.expected_bucket_owners().to_vec();
         let decoded = route.decode(parts, &document, &sender.caller, exchange.now)?;
+        drop(document);
         let Decoded { mut operation, wire, traffic_limit } = decoded;
         exchange.completion.operation = Some(operation.name());
         let Permit { denied, admitted } = self.authorise(exchange, &sender, &mut operation, &owners).await?;
@@ -290,9 +292,15 @@ impl Server {
         let (limits, origin) = (*exchange.dialect.limits(), exchange.origin());
         let request = Request { caller: sender.caller, limits, operation, name, origin, admitted };
         self.check_callback(&request).await?;
-        let memory = (body.is_some() || copy_source(&request.operation).is_some()).then(|| self.places.take_body(exchange)).transpose()?;
-        let mut reply = self.gateway.execute(request, body).await?;
-        drop(memory);
+        let kept: Kept = match body.is_some() || copy_source(&request.operation).is_some() {
+            true => self.places.take_body(exchange)?,
+            false => Arc::new(exchange.completion.held.clone()),
+        };
+        let mut reply = ops::keeping(kept, self.gateway.execute(request, body)).await?;
+        if !matches!(reply.outcome, Outcome::DeleteObjects(_)) {
+            // An application may now be told, which may take long. An answer that is as long as its request keeps the room.
+            exchange.completion.held.document = None;
+        }
         if let Outcome::DeleteObjects(results) = &mut reply.outcome {
             results.extend(denied.into_iter().map(|key| (key, Err(Failure::AccessDenied))));
         }

@@ -15,7 +15,7 @@ use crate::{
         error::{ErrorReply, Rejection},
     },
     model::Failure,
-    ops::Request,
+    ops::{self, Request},
 };
 use http::{StatusCode, header};
 use std::ops::RangeInclusive;
@@ -52,9 +52,9 @@ impl Server {
         let (limits, origin) = (*exchange.dialect.limits(), exchange.origin());
         let request = Request { caller: sender.caller, limits, operation, name: FORM, origin, admitted };
         self.check_callback(&request).await?;
-        let memory = self.places.take_body(exchange)?;
-        let reply = self.gateway.execute(request, Some(limited(Box::new(form.into_file(sizes)), traffic_limit))).await?;
-        drop(memory);
+        let kept = self.places.take_body(exchange)?;
+        let file = limited(Box::new(form.into_file(sizes)), traffic_limit);
+        let reply = ops::keeping(kept, self.gateway.execute(request, Some(file))).await?;
         Ok(self.encode(&*wire, reply, &exchange.context).await)
     }
 

@@ -3,16 +3,19 @@
 //! - Its exact size is known beforehand, so hyper always sends Content-Length.
 //! - A stream that fails or does not hold what was announced ends in an error, which makes hyper break the
 //!   connection: the client sees a truncated answer, never a wrong one.
-//! - What rides along (the request's completion line, its place among the requests in flight) is let go of when
-//!   the last byte was handed to the connection, or the client went away.
+//! - The request's completion line rides along, and is let go of when the last byte was handed to the connection, or the
+//!   client went away.
+//! - What the request has of what is scarce, its bytes keep until they have been written: a connection may have taken them
+//!   long before its client does.
 
-use super::completion::Completion;
+use super::{completion::Completion, tenants::Held};
 use crate::ops::{ContentError, ContentStream};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use http_body::{Body, Frame, SizeHint};
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -20,6 +23,7 @@ use std::{
 pub(super) struct ReplyBody {
     content: Content,
     completion: Option<Box<Completion>>,
+    held: Arc<Held>,
 }
 
 enum Content {
@@ -43,12 +47,12 @@ impl ReplyBody {
     /// A document.
     pub(super) fn full(bytes: Bytes) -> Self {
         let content = if bytes.is_empty() { Content::Empty } else { Content::Full(bytes) };
-        Self { content, completion: None }
+        Self { content, completion: None, held: Arc::default() }
     }
 
     /// Exactly `size` bytes of a stream.
     pub(super) fn stream(stream: ContentStream, size: u64) -> Self {
-        Self { content: Content::Stream { stream, remaining: size }, completion: None }
+        Self { content: Content::Stream { stream, remaining: size }, completion: None, held: Arc::default() }
     }
 
     /// This body without its bytes, for an answer that must not have any.
@@ -58,15 +62,18 @@ impl ReplyBody {
     }
 
     /// This body, letting go of `completion` when it has been sent.
-    pub(super) fn completing(mut self, completion: Box<Completion>) -> Self {
+    pub(super) fn completing(mut self, mut completion: Box<Completion>) -> Self {
+        self.held = Arc::new(std::mem::take(&mut completion.held));
         self.completion = Some(completion);
         self
     }
 
-    fn sent(&self, size: usize) {
+    /// Bytes for the connection.
+    fn hand_over(&self, bytes: Bytes) -> Frame<Bytes> {
         if let Some(completion) = &self.completion {
-            completion.add_bytes_out(size as u64);
+            completion.add_bytes_out(bytes.len() as u64);
         }
+        Frame::data(keeping(bytes, Arc::clone(&self.held)))
     }
 
     fn poll_stream(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, ReplyError>>> {
@@ -94,6 +101,23 @@ impl ReplyBody {
     }
 }
 
+/// Bytes that keep something until the last copy of them is gone.
+struct Keeping<T> {
+    bytes: Bytes,
+    _kept: T,
+}
+
+impl<T> AsRef<[u8]> for Keeping<T> {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// The same bytes, which keep `kept` for as long as somebody has them or a part of them.
+pub(super) fn keeping<T: Send + 'static>(bytes: Bytes, kept: T) -> Bytes {
+    Bytes::from_owner(Keeping { bytes, _kept: kept })
+}
+
 impl Body for ReplyBody {
     type Data = Bytes;
     type Error = ReplyError;
@@ -102,24 +126,17 @@ impl Body for ReplyBody {
         let this = self.get_mut();
         match std::mem::replace(&mut this.content, Content::Empty) {
             Content::Empty => Poll::Ready(None),
-            Content::Full(bytes) => {
-                this.sent(bytes.len());
-                Poll::Ready(Some(Ok(Frame::data(bytes))))
-            }
+            Content::Full(bytes) => Poll::Ready(Some(Ok(this.hand_over(bytes)))),
             stream @ Content::Stream { .. } => {
                 this.content = stream;
                 let next = ready!(this.poll_stream(cx));
-                match &next {
-                    Some(Ok(bytes)) => this.sent(bytes.len()),
-                    Some(Err(error)) => {
-                        tracing::error!(%error, "an object's content broke off");
-                        if let Some(completion) = &mut this.completion {
-                            completion.broke_off();
-                        }
+                if let Some(Err(error)) = &next {
+                    tracing::error!(%error, "an object's content broke off");
+                    if let Some(completion) = &mut this.completion {
+                        completion.broke_off();
                     }
-                    None => {}
                 }
-                Poll::Ready(next.map(|bytes| bytes.map(Frame::data)))
+                Poll::Ready(next.map(|bytes| bytes.map(|bytes| this.hand_over(bytes))))
             }
         }
     }
@@ -167,6 +184,28 @@ mod tests {
     async fn a_failing_store_breaks_the_body_off() {
         let body = ReplyBody::stream(stream(&[Ok("ab"), Err(ContentError::Io("gone".to_owned()))]), 4);
         assert!(matches!(body.collect().await, Err(ReplyError::Store(ContentError::Io(_)))));
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_goes_with_the_last_byte_and_not_with_the_body() {
+        let kept = Arc::new(());
+        let mut bytes = keeping(Bytes::from_static(b"abcdef"), Arc::clone(&kept));
+        let piece = bytes.split_to(2);
+        drop(bytes);
+        assert_eq!(Arc::strong_count(&kept), 2);
+        assert_eq!(piece, "ab");
+        drop(piece);
+        assert_eq!(Arc::strong_count(&kept), 1);
+        for body in [ReplyBody::full(Bytes::from_static(b"x")), ReplyBody::stream(stream(&[Ok("x")]), 1)] {
+            let held = Arc::clone(&body.held);
+            let mut body = Box::pin(body);
+            let frame = body.frame().await.unwrap().unwrap();
+            assert!(body.frame().await.is_none());
+            drop(body);
+            assert_eq!(Arc::strong_count(&held), 2, "its bytes have not been written");
+            drop(frame);
+            assert_eq!(Arc::strong_count(&held), 1);
+        }
     }
 
     #[tokio::test]

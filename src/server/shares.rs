@@ -13,6 +13,8 @@ use std::{
 
 /// The reserve of places, as a part of them all.
 const RESERVE_PART: u64 = 64;
+/// From so many places on there is a reserve, of one at least.
+const RESERVED_FROM: u64 = 8;
 
 /// What there is of something, and who has how much of it.
 pub(super) struct Shares<K> {
@@ -34,10 +36,10 @@ pub(super) struct Share<K: Eq + Hash> {
 }
 
 impl<K: Clone + Eq + Hash> Shares<K> {
-    /// So many places, of which one in 64 is the reserve.
+    /// So many places, of which one in 64 is the reserve; of a few, one.
     pub(super) fn places(total: usize) -> Arc<Self> {
         let total = u64::try_from(total).unwrap_or(u64::MAX);
-        Self::new(total, total / RESERVE_PART)
+        Self::new(total, (total / RESERVE_PART).max(u64::from(total >= RESERVED_FROM)))
     }
 
     /// An amount with a reserve.
@@ -102,18 +104,6 @@ impl<K: Clone + Eq + Hash> Share<K> {
         }
         may
     }
-
-    /// Lets it count for somebody else from now on; `false`, and nothing changes, when that would be too much for him.
-    pub(super) fn pass_to(&mut self, holder: K) -> bool {
-        let mut state = self.shares.state();
-        state.take_back(&self.holder, self.amount);
-        let may = self.shares.may_take(&state, &holder, self.amount);
-        if may {
-            self.holder = holder;
-        }
-        state.hand_out(&self.holder, self.amount);
-        may
-    }
 }
 
 impl<K: Eq + Hash> Drop for Share<K> {
@@ -172,23 +162,25 @@ mod tests {
 
     #[test]
     fn so_few_places_that_there_is_no_reserve_are_all_given_away() {
-        for total in [1, 4, 63] {
+        for total in [1, 4, 7] {
             assert_eq!(all_he_can(&Shares::places(total), "anybody").len(), total);
+        }
+        for total in [8, 63, 127] {
+            let shares = Shares::places(total);
+            let greedy = all_he_can(&shares, "greedy");
+            assert_eq!((greedy.len(), all_he_can(&shares, "modest").len()), (total - 1, 1));
         }
         assert!(Shares::places(0).take("anybody", 1).is_none());
     }
 
     #[test]
-    fn a_share_grows_and_passes_to_another_within_the_same_rules() {
+    fn a_share_grows_within_the_same_rules() {
         let shares = Shares::new(100, 10);
         let mut first = shares.take("a", 60).unwrap();
         assert!(first.grow(30) && !first.grow(1), "the reserve is not for who has the most");
         let mut second = shares.take("b", 5).unwrap();
         assert!(second.grow(5) && !second.grow(1), "nothing is left");
-        assert!(!second.pass_to("a"), "who has too much is given no more");
-        assert_eq!(shares.state().held[&"b"], 10);
-        assert!(second.pass_to("c"));
-        assert_eq!(shares.state().held, HashMap::from([("a", 90), ("c", 10)]));
+        assert_eq!(shares.state().held, HashMap::from([("a", 90), ("b", 10)]));
         drop((first, second));
         assert_eq!(shares.state().free, 100);
     }

@@ -64,6 +64,8 @@ fn among_ten_thousand_idle_and_two_hundred_slow_connections_a_client_is_served_a
         slow.finish();
         drop(idle);
         eventually("all of them are closed", || server.metric("partway_connections ") <= 2.0);
+        // What else this machine does may have begun or ended meanwhile.
+        let quiet = quiet.max(p99(&mut client));
         tries.push((quiet, crowded));
         if crowded <= quiet * 3 {
             return;

@@ -119,7 +119,7 @@ fn strangers_and_forged_signatures_take_no_place_from_who_has_a_key() {
 #[test]
 fn an_address_with_very_many_connections_leaves_some_to_others() {
     let _alone = alone();
-    let server = Server::start(&["--connections-max", "256"]);
+    let server = Server::start(&[FLAGS, &["--connections-max", "256"]].concat());
     assert_eq!(RawClient::connect(server.address).unwrap().ask(Sender::ROOT.put("", b"")).unwrap().status, 200);
     eventually("it is alone", || server.metric("partway_connections ") == 1.0);
     let mut connections = Vec::new();
@@ -136,6 +136,56 @@ fn an_address_with_very_many_connections_leaves_some_to_others() {
     assert_eq!((refused.status, refused.element("Code"), refused.header("retry-after")), (503, Some("SlowDown"), Some("1")));
     let answer = ask_from("127.0.0.2", server.address, &Sender::ROOT.get(""));
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+/// How many objects there are with long names, and how often a listing of them is asked for at once.
+const NAMES: usize = 1000;
+const LISTINGS: usize = 40;
+
+#[test]
+fn listings_that_nobody_reads_leave_room_to_others() {
+    let _alone = alone();
+    let server = Server::start(&[FLAGS, &["--durability", "none"]].concat());
+    server.create_key("GREEDY");
+    server.create_key("MODEST");
+    let of = |access_key| Sender { access_key, secret_key: SECRET_KEY, ..Sender::ROOT };
+    assert_eq!(RawClient::connect(server.address).unwrap().ask(Sender::ROOT.put("", b"")).unwrap().status, 200);
+    // In a listing each of these bytes becomes five.
+    let long = "&".repeat(1000);
+    thread::scope(|scope| {
+        for part in 0..4 {
+            let (long, address) = (&long, server.address);
+            scope.spawn(move || {
+                let mut client = RawClient::connect(address).unwrap();
+                client.set_read_timeout(Duration::from_secs(60)).unwrap();
+                for number in (part..NAMES).step_by(4) {
+                    assert_eq!(client.ask(Sender::ROOT.put(&format!("{long}{number}"), b"x")).unwrap().status, 200);
+                }
+            });
+        }
+    });
+    let listing = of("GREEDY").get("");
+    let unread: Vec<Socket> = (0..LISTINGS)
+        .map(|_| {
+            let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+            // So that little of it is on its way.
+            socket.set_recv_buffer_size(4096).unwrap();
+            socket.connect(&server.address.into()).unwrap();
+            (&socket).write_all(&listing).unwrap();
+            socket
+        })
+        .collect();
+    eventually("most are turned away", || server.metric("partway_requests_shed_total{reason=\"answers\"}") as usize >= LISTINGS / 4);
+    let ask = |access_key| {
+        let mut client = RawClient::connect(server.address).unwrap();
+        client.set_read_timeout(Duration::from_secs(60)).unwrap();
+        client.ask(of(access_key).get("")).unwrap()
+    };
+    assert_told_to_slow_down(&ask("GREEDY"), Dialect::S3);
+    let page = ask("MODEST");
+    assert!(page.status == 200 && page.body.len() > NAMES * 5000, "{} with {} bytes", page.status, page.body.len());
+    drop(unread);
+    eventually("what nobody waits for any more gives its room back", || ask("GREEDY").status == 200);
 }
 
 /// Two clients at once, each of which puts and gets objects, small ones and some that are files, every one successfully.

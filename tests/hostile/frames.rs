@@ -98,7 +98,6 @@ impl Frames {
     pub(crate) fn connect(site: &Site) -> Self {
         let stream = encrypted::connect(site.socket(), b"h2").expect("the server shakes hands");
         assert_eq!(stream.conn.alpn_protocol(), Some(&b"h2"[..]));
-        stream.sock.set_write_timeout(Some(Duration::from_secs(2))).expect("an option can be set");
         let mut frames = Self { stream, received: Vec::new() };
         let preface = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), frame(SETTINGS, 0, 0, b"")].concat();
         frames.send(&preface).expect("the server reads");
@@ -127,7 +126,12 @@ impl Frames {
 
     /// Waits for how a stream ends, or the connection.
     pub(crate) fn end(&mut self, stream: u32) -> End {
-        self.end_within(Duration::from_secs(5), stream)
+        self.end_within(Duration::from_secs(20), stream)
+    }
+
+    /// How long a server may take nothing that is sent.
+    pub(crate) fn set_write_timeout(&self, patience: Duration) {
+        self.stream.sock.set_write_timeout(Some(patience)).expect("an option can be set");
     }
 
     /// As [`Self::end`], with less patience or more.

@@ -22,6 +22,8 @@ const STOPPED: [&str; 5] =
 /// not. Returns how it ended.
 fn flood(site: &Site, patience: Duration, begin: &[u8], next: impl Fn(u32) -> Vec<u8>) -> End {
     let mut frames = Frames::connect(site);
+    // Some stop being read, as nobody takes what they are answered.
+    frames.set_write_timeout(Duration::from_secs(2));
     let mut failed = frames.send(begin).is_err();
     let mut number = 0;
     while number < FRAME_COUNT_MAX && !failed {
@@ -51,7 +53,7 @@ fn floods_of_frames_are_bounded() {
 
     let mut stopped = Vec::new();
     let mut storm = |name: &'static str, begin: &[u8], next: &dyn Fn(u32) -> Vec<u8>| {
-        let patience = if STOPPED.contains(&name) { Duration::from_secs(10) } else { Duration::from_millis(200) };
+        let patience = if STOPPED.contains(&name) { Duration::from_secs(30) } else { Duration::from_millis(200) };
         let end = flood(&site, patience, begin, next);
         println!("{name}: {end:?}, {} KiB", site.resident_kib());
         if matches!(end, End::GoneAway(1..) | End::Closed) {
