@@ -314,24 +314,47 @@ impl DataDir {
     /// [`DataDirError::Format`] when the file does not say so, [`DataDirError::Io`].
     pub fn sealed_with(&self) -> Result<Option<SealedWith>, DataDirError> {
         let Some(text) = read_small(&self.path.join(SEALED_WITH_FILE))? else { return Ok(None) };
-        let (id, is_complete) = match text.trim_end().split_once(' ') {
-            Some((id, "in progress")) => (id, false),
-            Some(_) => ("", false),
-            None => (text.trim_end(), true),
-        };
-        let id = KeyId::parse(id)
-            .ok_or_else(|| DataDirError::Format { path: self.path.join(SEALED_WITH_FILE), stamp: text.escape_default().to_string() })?;
-        Ok(Some(SealedWith { id, is_complete }))
+        let strange = || DataDirError::Format { path: self.path.join(SEALED_WITH_FILE), stamp: text.escape_default().to_string() };
+        SealedWith::parse(&text).map(Some).ok_or_else(strange)
     }
 
     /// Writes down which key the secrets are sealed with.
     ///
     /// # Errors
     /// [`DataDirError::Io`].
-    pub fn set_sealed_with(&self, SealedWith { id, is_complete }: SealedWith) -> Result<(), DataDirError> {
-        let state = if is_complete { "" } else { " in progress" };
-        write_durably(&self.path, SEALED_WITH_FILE, &format!("{id}{state}\n"), 0o600)
+    pub fn set_sealed_with(&self, sealed_with: SealedWith) -> Result<(), DataDirError> {
+        write_durably(&self.path, SEALED_WITH_FILE, &sealed_with.to_text(), 0o600)
     }
+}
+
+impl SealedWith {
+    fn parse(text: &str) -> Option<Self> {
+        let (id, is_complete) = match text.trim_end().split_once(' ') {
+            Some((id, "in progress")) => (id, false),
+            Some(_) => return None,
+            None => (text.trim_end(), true),
+        };
+        Some(Self { id: KeyId::parse(id)?, is_complete })
+    }
+
+    fn to_text(self) -> String {
+        let state = if self.is_complete { "" } else { " in progress" };
+        format!("{}{state}\n", self.id)
+    }
+}
+
+/// The text of a root key's file as it would be written; `None` when it is none: for fuzzing.
+#[doc(hidden)]
+#[must_use]
+pub fn root_key_again(text: &str) -> Option<String> {
+    parse_root_key(text).ok().map(|key| root_key_text(&key))
+}
+
+/// What says which key seals, as it would be written; `None` when it is not that: for fuzzing.
+#[doc(hidden)]
+#[must_use]
+pub fn sealed_with_again(text: &str) -> Option<String> {
+    SealedWith::parse(text).map(SealedWith::to_text)
 }
 
 impl EmptyDataDir {

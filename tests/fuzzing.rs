@@ -120,7 +120,7 @@ macro_rules! targets {
 
 targets! {
     s3_request oss_request sts_request s3_signature oss_signature xml documents chunked_received chunked_sent policy form
-    form_policy record callback value config
+    form_policy record blob_file small_file control callback answer value config
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::{BackupError, io_error};
 use crate::blob::BlobId;
 use std::{
     fs::{File, OpenOptions},
-    io::{BufRead as _, BufReader, BufWriter, Read as _, Write as _},
+    io::{BufRead, BufReader, BufWriter, Read as _, Write as _},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
@@ -43,18 +43,25 @@ impl Writer {
 }
 
 /// A list being read.
-pub(super) struct Reader {
+pub(super) struct Reader<F = BufReader<File>> {
     path: PathBuf,
-    file: BufReader<File>,
+    file: F,
+}
+
+impl<F: BufRead> Reader<F> {
+    /// A list that is called so and has this content.
+    pub(super) fn over(path: &Path, file: F) -> Self {
+        Self { path: path.to_owned(), file }
+    }
 }
 
 impl Reader {
     pub(super) fn open(path: &Path) -> Result<Self, BackupError> {
-        Ok(Self { path: path.to_owned(), file: BufReader::new(File::open(path).map_err(io_error(path))?) })
+        Ok(Self::over(path, BufReader::new(File::open(path).map_err(io_error(path))?)))
     }
 }
 
-impl Iterator for Reader {
+impl<F: BufRead> Iterator for Reader<F> {
     type Item = Result<(BlobId, u64), BackupError>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -64,9 +64,8 @@ impl Manifest {
         files::write(&snapshot.join(NAME), &self.to_text())
     }
 
-    fn to_text(&self) -> String {
-        let json = serde_json::to_string_pretty(self).expect("a manifest holds nothing that JSON cannot") + "\n";
-        format!("{STAMP}\n{}\n{json}", hex::encode(digest::sha256(json.as_bytes())))
+    pub(super) fn to_text(&self) -> String {
+        stamped(&(serde_json::to_string_pretty(self).expect("a manifest holds nothing that JSON cannot") + "\n"))
     }
 
     /// Reads the one of a snapshot.
@@ -78,7 +77,7 @@ impl Manifest {
         Self::parse(&text).map_err(|why| BackupError::Refused(format!("{}: {why}", path.display())))
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
         let (stamp, rest) = text.split_once('\n').ok_or("it is no manifest")?;
         if stamp != STAMP {
             return Err(format!("this release cannot read it: {}", stamp.escape_default()));
@@ -117,6 +116,11 @@ impl Manifest {
         let entry = entry.ok_or_else(|| BackupError::Refused(format!("{} has no list of blobs", snapshot.display())))?;
         Self::check(entry, &path, files::sum(&path, watch)?)
     }
+}
+
+/// The text of a manifest that says this.
+pub(super) fn stamped(json: &str) -> String {
+    format!("{STAMP}\n{}\n{json}", hex::encode(digest::sha256(json.as_bytes())))
 }
 
 fn is_inside(path: &str) -> bool {

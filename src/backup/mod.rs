@@ -29,7 +29,11 @@ mod watch;
 pub use restore::{RestoreOrder, RestoreReport, check, restore};
 pub use take::{DataDirPlaces, Order, Report, take};
 
-use crate::{blob::BlobError, datadir::DataDirError, meta::KvError};
+use crate::{
+    blob::{BlobError, BlobId},
+    datadir::DataDirError,
+    meta::KvError,
+};
 use std::{
     io,
     path::{Path, PathBuf},
@@ -61,6 +65,28 @@ pub enum BackupError {
     /// The new data directory cannot be made.
     #[error("{0}")]
     DataDir(#[from] DataDirError),
+}
+
+/// The text of a snapshot's manifest that says this: for fuzzing.
+#[doc(hidden)]
+#[must_use]
+pub fn manifest_of_json(json: &str) -> String {
+    manifest::stamped(json)
+}
+
+/// A snapshot's manifest as it would be written, and the paths of the files in it; `None` when the text is none: for fuzzing.
+#[doc(hidden)]
+#[must_use]
+pub fn manifest_again(text: &str) -> Option<(String, Vec<String>)> {
+    let manifest = manifest::Manifest::parse(text).ok()?;
+    Some((manifest.to_text(), manifest.files.into_iter().map(|entry| entry.path).collect()))
+}
+
+/// The lines of a list of blobs; `None` for one that is refused: for fuzzing.
+#[doc(hidden)]
+#[must_use]
+pub fn blobs_listed(list: &[u8]) -> Vec<Option<(BlobId, u64)>> {
+    blob_list::Reader::over(Path::new("blobs"), list).map(Result::ok).collect()
 }
 
 fn io_error(path: &Path) -> impl FnOnce(io::Error) -> BackupError {

@@ -51,11 +51,12 @@ fn path(matches: &ArgMatches, name: &str) -> Option<PathBuf> {
     matches.get_one::<String>(name).map(PathBuf::from)
 }
 
-fn as_text(report: &Report) -> String {
+pub(super) fn as_text(report: &Report) -> String {
     let Report { snapshot, index_bytes, blobs, blob_bytes, copied, copied_bytes, removed_snapshots, removed_blobs } = report;
     format!(
-        "snapshot {snapshot}: index {}, {blobs} blobs of {}; copied {copied} blobs of {}; \
+        "snapshot {}: index {}, {blobs} blobs of {}; copied {copied} blobs of {}; \
          removed {removed_snapshots} older snapshots and {removed_blobs} blobs\n",
+        output::printable(snapshot),
         output::size(*index_bytes),
         output::size(*blob_bytes),
         output::size(*copied_bytes),
@@ -67,7 +68,8 @@ fn restored(report: &RestoreReport, what: &str) -> String {
     let sealed = sealed_with
         .as_ref()
         .map_or_else(String::new, |id| format!("; its secrets are sealed with key {id}, so secrets-key-file has to name that"));
-    format!("snapshot {snapshot} of {taken} {what}: {blobs} blobs of {}{sealed}\n", output::size(*blob_bytes))
+    // A manifest may come from elsewhere.
+    output::printable(&format!("snapshot {snapshot} of {taken} {what}: {blobs} blobs of {}{sealed}", output::size(*blob_bytes))) + "\n"
 }
 
 #[cfg(test)]

@@ -171,6 +171,13 @@ pub(super) fn ask(data: &Path, command: &Command) -> io::Result<Reply> {
     }
 }
 
+/// A line as a command and as an answer, each as it would be sent on; `None` for what it is not.
+pub(super) fn sent_on(line: &[u8]) -> [Option<Vec<u8>>; 2] {
+    let command = serde_json::from_slice::<Command>(line).ok();
+    let reply = serde_json::from_slice::<Reply>(line).ok();
+    [command.and_then(|command| serde_json::to_vec(&command).ok()), reply.and_then(|reply| serde_json::to_vec(&reply).ok())]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

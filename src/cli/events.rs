@@ -91,7 +91,7 @@ fn state_word(state: EventState) -> &'static str {
     }
 }
 
-fn as_table(events: &[EventSummary], now: Timestamp) -> String {
+pub(super) fn as_table(events: &[EventSummary], now: Timestamp) -> String {
     if events.is_empty() {
         return "no events\n".to_owned();
     }
@@ -117,7 +117,7 @@ fn as_table(events: &[EventSummary], now: Timestamp) -> String {
     output::table(&std::iter::once(heading).chain(rows).collect::<Vec<_>>())
 }
 
-fn as_json(events: &[EventSummary]) -> String {
+pub(super) fn as_json(events: &[EventSummary]) -> String {
     let rows = events.iter().map(|event| {
         let (next_attempt, settled) = match event.state {
             EventState::Pending => (Some(output::time(event.due)), None),

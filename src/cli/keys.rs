@@ -115,7 +115,7 @@ fn status_word(status: KeyStatus) -> &'static str {
     }
 }
 
-fn as_table(keys: &[KeySummary]) -> String {
+pub(super) fn as_table(keys: &[KeySummary]) -> String {
     let heading = ["ACCESS KEY", "ACCOUNT", "STATUS", "POLICY", "CREATED"].map(str::to_owned).to_vec();
     let rows = keys.iter().map(|key| {
         let policy = if key.policy.is_some() { "yes" } else { "no" };
@@ -133,7 +133,7 @@ fn as_table(keys: &[KeySummary]) -> String {
     }
 }
 
-fn as_json(keys: &[KeySummary]) -> String {
+pub(super) fn as_json(keys: &[KeySummary]) -> String {
     let rows = keys.iter().map(|key| {
         json!({
             "access_key": key.access_key,

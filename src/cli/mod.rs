@@ -23,8 +23,35 @@ mod verify;
 use crate::{
     config::{ConfigError, Settings, Values, effective_json, effective_toml, reference},
     datadir::DataDirError,
+    model::Timestamp,
 };
+use command::{Answer, Reply};
 use std::{ffi::OsString, process::ExitCode};
+
+/// A line of the control socket as a command and as an answer, each as it would be sent on; `None` for what it is not: for
+/// fuzzing.
+#[doc(hidden)]
+#[must_use]
+pub fn sent_on(line: &[u8]) -> [Option<Vec<u8>>; 2] {
+    control::sent_on(line)
+}
+
+/// What the terminal gets of an answer on the control socket, as text and as JSON; `None` when the line is none: for fuzzing.
+#[doc(hidden)]
+#[must_use]
+pub fn printed(line: &[u8]) -> Option<(String, String)> {
+    let now = Timestamp::from_millis(0);
+    Some(match serde_json::from_slice::<Reply>(line).ok()?.ok()? {
+        Answer::Uploads(uploads) => (uploads::as_table(&uploads, now), uploads::as_json(&uploads, now)),
+        Answer::StaleUploads(stale) => (uploads::sum(&stale, true), uploads::as_json(&stale.uploads, now)),
+        Answer::Verify(report) => (verify::as_text(&report, true), verify::as_json(&report)),
+        Answer::Backup(report) => (backup::as_text(&report), output::json(&serde_json::json!(report))),
+        Answer::Events(events) => (events::as_table(&events, now), events::as_json(&events)),
+        Answer::Quotas(report) => (quota::as_table(&report), quota::as_json(&report)),
+        Answer::Keys(keys) => (keys::as_table(&keys), keys::as_json(&keys)),
+        Answer::Delivered | Answer::Dropped(_) | Answer::Done => Default::default(),
+    })
+}
 
 /// What is wrong, for the person at the terminal, and the exit status that goes with it.
 #[derive(Clone, Debug, PartialEq, Eq)]

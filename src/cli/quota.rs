@@ -57,7 +57,7 @@ fn words(holder: &QuotaHolder) -> String {
     }
 }
 
-fn as_table(report: &QuotaReport) -> String {
+pub(super) fn as_table(report: &QuotaReport) -> String {
     let heading = ["HOLDER", "BYTES", "OF THESE IN UPLOADS", "QUOTA", "OBJECTS", "OPEN UPLOADS", "QUOTA"].map(str::to_owned).to_vec();
     let rows = report.quotas.iter().map(|QuotaSummary { holder, bytes_max, objects_max, held }| {
         vec![
@@ -75,7 +75,7 @@ fn as_table(report: &QuotaReport) -> String {
     if report.is_complete { table } else { table + note }
 }
 
-fn as_json(report: &QuotaReport) -> String {
+pub(super) fn as_json(report: &QuotaReport) -> String {
     let quotas = report.quotas.iter().map(|QuotaSummary { holder, bytes_max, objects_max, held }| {
         let (kind, name) = match holder {
             QuotaHolder::Bucket(bucket) => ("bucket", bucket.as_str()),

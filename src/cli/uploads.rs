@@ -57,7 +57,7 @@ fn expire(settings: &Settings, matches: &ArgMatches) -> Result<ExitCode, CliErro
 }
 
 /// What came of it, in a line.
-fn sum(stale: &StaleUploads, is_dry: bool) -> String {
+pub(super) fn sum(stale: &StaleUploads, is_dry: bool) -> String {
     let uploads = if stale.count == 1 { "upload" } else { "uploads" };
     let verb = if is_dry { "would be aborted" } else { "aborted" };
     let untold = match stale.count.saturating_sub(stale.uploads.len() as u64) {
@@ -71,7 +71,7 @@ fn since(then: Timestamp, now: Timestamp) -> i64 {
     now.millis().saturating_sub(then.millis()).max(0)
 }
 
-fn as_table(uploads: &[OpenUpload], now: Timestamp) -> String {
+pub(super) fn as_table(uploads: &[OpenUpload], now: Timestamp) -> String {
     if uploads.is_empty() {
         return "no open uploads\n".to_owned();
     }
@@ -90,7 +90,7 @@ fn as_table(uploads: &[OpenUpload], now: Timestamp) -> String {
     output::table(&std::iter::once(heading).chain(rows).collect::<Vec<_>>())
 }
 
-fn as_json(uploads: &[OpenUpload], now: Timestamp) -> String {
+pub(super) fn as_json(uploads: &[OpenUpload], now: Timestamp) -> String {
     let rows = uploads.iter().map(|upload| {
         json!({
             "bucket": upload.bucket.as_str(),

@@ -23,7 +23,7 @@ pub(super) fn run(settings: &Settings, matches: &ArgMatches) -> Result<ExitCode,
     Ok(if report.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(STATUS_FAILED) })
 }
 
-fn as_text(report: &VerifyReport, is_dry: bool) -> String {
+pub(super) fn as_text(report: &VerifyReport, is_dry: bool) -> String {
     let done = if is_dry { "to do" } else { "done" };
     let repairs = report.repairs.iter().map(|repair| format!("{done}: {}\n", output::printable(repair)));
     let lines = repairs.chain(report.problems.iter().map(|problem| format!("{}\n", output::printable(problem))));
@@ -36,7 +36,7 @@ fn as_text(report: &VerifyReport, is_dry: bool) -> String {
     lines.chain(std::iter::once(format!("{counts}: {outcome}\n"))).collect()
 }
 
-fn as_json(report: &VerifyReport) -> String {
+pub(super) fn as_json(report: &VerifyReport) -> String {
     let VerifyReport { records, blobs, bytes, problems, repairs } = report;
     output::json(&json!({ "records": records, "blobs": blobs, "bytes": bytes, "problems": problems, "repairs": repairs }))
 }

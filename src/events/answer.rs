@@ -28,8 +28,7 @@ pub(super) async fn read(response: Response<Incoming>) -> Result<CallbackReply, 
     let limit = usize::try_from(ANSWER_SIZE_MAX).unwrap_or(usize::MAX);
     let body = Limited::new(body, limit).collect().await.map_err(|_| Undelivered::NoConnection)?.to_bytes();
     let content_type = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or(JSON);
-    let is_sound = if is_xml(content_type) { is_well_formed(&body) } else { is_json(&body) };
-    if !is_sound {
+    if !is_sound(content_type, &body) {
         return Err(Undelivered::NotJson);
     }
     Ok(CallbackReply { content_type: content_type.to_owned(), body: body.to_vec() })
@@ -41,6 +40,11 @@ fn size(headers: &HeaderMap) -> Option<u64> {
         return None;
     }
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Whether a body is what its type says.
+pub(super) fn is_sound(content_type: &str, body: &[u8]) -> bool {
+    if is_xml(content_type) { is_well_formed(body) } else { is_json(body) }
 }
 
 fn is_xml(content_type: &str) -> bool {

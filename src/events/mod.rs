@@ -38,6 +38,13 @@ pub fn is_target(url: &str) -> bool {
     target::Target::parse(url).is_some()
 }
 
+/// Whether an application's answer with this Content-Type can be handed on: for fuzzing.
+#[doc(hidden)]
+#[must_use]
+pub fn is_sound_answer(content_type: &str, body: &[u8]) -> bool {
+    answer::is_sound(content_type, body)
+}
+
 /// How callbacks are sent; every field is a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {

@@ -45,7 +45,7 @@ pub(super) fn read(path: &Path) -> Result<[u8; 32], KeyFileError> {
     key.ok_or_else(|| KeyFileError::NoKey { path: path.to_owned() })
 }
 
-fn parse(text: &str) -> Option<[u8; 32]> {
+pub(super) fn parse(text: &str) -> Option<[u8; 32]> {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let (line, None) = (lines.next()?, lines.next()) else { return None };
     let mut key = [0; 32];

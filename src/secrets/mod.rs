@@ -115,6 +115,13 @@ impl Vault {
         Ok(Self { keys: keys.collect::<Result<_, KeyFileError>>()? })
     }
 
+    /// Seals with the key in a key file of this text; `None` when there is none in it: for fuzzing.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn of_key_file(text: &str) -> Option<Self> {
+        Some(Self { keys: vec![Key::new(&key_file::parse(text)?)] })
+    }
+
     /// The key that seals; `None` when nothing is sealed.
     #[must_use]
     pub fn current(&self) -> Option<KeyId> {

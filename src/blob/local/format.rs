@@ -66,7 +66,8 @@ impl Footer {
         }
         let version = u16::from_be_bytes([footer[8], footer[9]]);
         let block_size = u32_at(footer, 12);
-        if (version, block_size as usize) != (VERSION, BLOCK_SIZE) {
+        // What says zero is checked as well: a copy of the file is written with zeros there.
+        if (version, [footer[10], footer[11]], block_size as usize) != (VERSION, [0; 2], BLOCK_SIZE) {
             return Err(format!("format version {version} with blocks of {block_size} bytes is not known"));
         }
         Ok(Self {
@@ -163,11 +164,18 @@ mod tests {
 
     #[test]
     fn a_footer_of_another_version_is_refused() {
-        let mut bytes = FOOTER.encode();
-        bytes[9] = 2;
-        let crc = crc32c(&bytes[..44]);
-        bytes[44..].copy_from_slice(&crc.to_be_bytes());
-        assert!(Footer::decode(&bytes).unwrap_err().contains("version 2"));
+        let with = |at: usize, byte| {
+            let mut bytes = FOOTER.encode();
+            bytes[at] = byte;
+            let crc = crc32c(&bytes[..44]);
+            bytes[44..].copy_from_slice(&crc.to_be_bytes());
+            Footer::decode(&bytes)
+        };
+        assert!(with(9, 2).unwrap_err().contains("version 2"));
+        for (at, byte) in [(10, 1), (11, 1), (12, 1), (15, 1)] {
+            assert!(with(at, byte).is_err(), "byte {at}");
+        }
+        assert_eq!(with(9, 1), Ok(FOOTER));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Callbacks as uploads ask for them, and the bodies that are rendered from their templates.
+//! Callbacks as uploads ask for them, the bodies that are rendered from their templates, and what applications answer.
 
 use super::{Input, NOW, requests};
 use crate::{
@@ -21,6 +21,22 @@ pub(super) fn configuration(input: &[u8]) {
         assert!(events::is_target(url), "{url} was accepted and is nowhere");
     }
     render(callback);
+}
+
+/// The Content-Type of an answer, a NUL, and its body. What is handed on to clients is whole: without its last byte it would
+/// not be.
+pub(super) fn answer(input: &[u8]) {
+    let mut input = Input(input);
+    let Ok(content_type) = std::str::from_utf8(input.field()) else { return };
+    let body = input.rest();
+    if events::is_sound_answer(content_type, body) {
+        let end = body.trim_ascii_end();
+        // Half a number is a number.
+        let is_number = end.last().is_some_and(u8::is_ascii_digit);
+        assert!(is_number || !events::is_sound_answer(content_type, &end[..end.len() - 1]), "half of it is sound, too");
+    } else if !content_type.to_ascii_lowercase().contains("xml") {
+        assert!(serde_json::from_slice::<serde_json::Value>(body).is_err(), "JSON is refused");
+    }
 }
 
 fn read(input: &[u8]) -> Option<Callback> {

@@ -5,9 +5,11 @@
 //! panics, what was decoded encodes to what decodes alike, splits do not matter, and answers stay in proportion to what was
 //! asked.
 
+mod blob_files;
 mod callbacks;
 mod chunked;
 mod configuration;
+mod control;
 mod documents;
 mod forms;
 mod head;
@@ -15,6 +17,7 @@ mod policies;
 mod records;
 mod requests;
 mod signatures;
+mod small_files;
 mod sts;
 mod values;
 
@@ -33,7 +36,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 16] = [
+pub const TARGETS: [Target; 20] = [
     Target { name: "s3_request", run: requests::s3 },
     Target { name: "oss_request", run: requests::oss },
     Target { name: "sts_request", run: sts::request },
@@ -47,7 +50,11 @@ pub const TARGETS: [Target; 16] = [
     Target { name: "form", run: forms::body },
     Target { name: "form_policy", run: forms::policy },
     Target { name: "record", run: records::value_and_row },
+    Target { name: "blob_file", run: blob_files::file },
+    Target { name: "small_file", run: small_files::file },
+    Target { name: "control", run: control::line },
     Target { name: "callback", run: callbacks::configuration },
+    Target { name: "answer", run: callbacks::answer },
     Target { name: "value", run: values::text },
     Target { name: "config", run: configuration::file },
 ];

@@ -3,11 +3,12 @@
 use super::Input;
 use crate::{
     meta::{
-        keys,
+        count_of, keys,
         record::{
             BlobRecord, BucketId, BucketRecord, CompletedRecord, EventRecord, ManifestChunk, ObjectRecord, PartRecord, QuotaRecord, Record,
             Todo, UploadRecord,
         },
+        row_of,
     },
     model::KeyRecord,
 };
@@ -80,6 +81,12 @@ fn row(row: &[u8]) {
     }
     if let Some((whose, counter)) = keys::counter_of(row) {
         assert_eq!(keys::counter(&whose, counter), row);
+    }
+    if let Some(whose) = keys::quota_of(row) {
+        assert_eq!(keys::quota(&whose), row);
+    }
+    if let Ok(count) = count_of(Some(row)) {
+        assert_eq!(count_of(row_of(count).as_deref()).ok(), Some(count));
     }
     if let Some(event) = keys::event_due_of(row) {
         assert!(row.ends_with(&event.0));
