@@ -324,6 +324,28 @@ mod tests {
         assert_batches(&copy, 3);
     }
 
+    /// The same, but what is damaged had been applied: to the family that was moved, which says so, and not to the other one.
+    #[test]
+    fn rot_that_one_family_is_beyond_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let (original, copy) = (directory.path().join("original"), directory.path().join("copy"));
+        let store = Store::open(&original, &settings()).unwrap();
+        (0..3).for_each(|number| batch(&store, number));
+        store.db.flush_cf(store.named(RECORDS)).unwrap();
+        killed(&original, &copy);
+        drop(store);
+        let log = logs(&copy).into_iter().find(|log| fs::metadata(log).unwrap().len() > 0).unwrap();
+        let bytes = fs::read(&log).unwrap();
+        let (second, last) = (bytes.len() / 3, bytes.len() / 3 * 2);
+        // In what it holds, and in its length, which hides that others follow.
+        for at in [second + 500, second + 5, last + 500, last + 5] {
+            let mut rotten = bytes.clone();
+            rotten[at] ^= 0x40;
+            fs::write(&log, rotten).unwrap();
+            assert!(Store::open(&copy, &settings()).is_err(), "byte {at}");
+        }
+    }
+
     /// Its name came back with a second power cut, as removing it had not been synced.
     #[test]
     fn a_torn_log_that_nobody_needs_any_more_keeps_nobody_out() {
