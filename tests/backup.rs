@@ -23,6 +23,7 @@ use partway::{
     },
     model::Timestamp,
     ops::{Environment, Gateway, GatewaySettings},
+    space::Space,
 };
 use server::{Server, operate, partway};
 use std::{
@@ -399,6 +400,33 @@ async fn a_backup_that_takes_too_long_is_given_up_and_its_reaper_goes_on() {
     assert_eq!(gateway.reap().await, Ok(1));
     backups::take(&gateway, index, &places, order(60)).await.expect("there is time");
     assert_eq!(snapshots(&place).len(), 1);
+}
+
+/// A disk with no room to spare: a reserve that it will never have is kept from everybody.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_would_take_the_room_of_the_data_directory_is_refused_and_gives_back_what_it_had() {
+    let place = place();
+    let server = Server::start(&place.data, &[]);
+    server.make_bucket();
+    put(&mut Client::new(server.address), Dialect::S3, "k", bytes(1, 50_000));
+    succeed(&backup(&place, &[]));
+    server.stop();
+    // As an interrupted backup leaves one.
+    let left = place.to.join("blobs/data/00/00/00000000000000000000000000000000");
+    fs::create_dir_all(left.parent().expect("it has one")).and_then(|()| fs::write(&left, "half")).expect("it is ours");
+
+    let data = DataDir::open(&place.data).expect("the server is stopped");
+    let index = Arc::new(RocksKv::open(&data.index(), RocksSettings::default()).expect("it is sound"));
+    let blobs = Arc::new(LocalBlobs::open(&data.blobs(), LocalSettings::default()).expect("it is sound"));
+    let environment = Environment { now: Arc::new(|| Timestamp::from_secs(1_700_000_000)), random: Arc::new(|bytes| bytes.fill(1)) };
+    let space = Space::open(&data.index(), &data.blobs(), u64::MAX / 4);
+    let gateway = Gateway::with_space(Arc::clone(&index) as Arc<dyn Kv>, blobs, GatewaySettings::default(), environment, space);
+    let places = DataDirPlaces::of(&data, None);
+    let order = Order { to: place.to.clone(), keep: 1, link: false, index_only: false, time_max_secs: 60 };
+    let refused = backups::take(&gateway, index, &places, order).await;
+    assert!(matches!(refused, Err(BackupError::NoRoom(_))), "{refused:?}");
+    assert_eq!((snapshots(&place).len(), left.exists()), (1, false));
+    succeed(&restore(&place, &["--check"]));
 }
 
 #[test]

@@ -28,7 +28,7 @@ const DIRECTIONS: [(&str, &[&str]); 18] = [
     ("datadir", &["config", "secrets"]),
     ("secrets", &[]),
     // A backup knows the stores' own files, which nobody else has to.
-    ("backup", &["model", "digest", "meta", "blob", "ops", "datadir"]),
+    ("backup", &["model", "digest", "meta", "blob", "ops", "datadir", "space"]),
     ("telemetry", &[]),
     ("server", &["model", "digest", "auth", "dialect", "ops", "events", "events", "telemetry"]),
     ("cli", EVERYTHING),

@@ -53,6 +53,9 @@ pub enum BackupError {
     /// The place cannot be used for this, or what is there is damaged.
     #[error("{0}")]
     Refused(String),
+    /// It would take the room that the data directory needs.
+    #[error("{} is on a disk of the data directory, and there is no room for it beside what is kept free there", .0.display())]
+    NoRoom(PathBuf),
     /// It took too long, or nobody waits for it any more.
     #[error("{0}")]
     Ended(&'static str),

@@ -2,6 +2,8 @@
 //!
 //! The reaper is held back from before the snapshot until the last blob is copied. All work is done on one blocking
 //! thread and a few copying ones; when whoever asked goes away, it ends after the piece it has in hand, and with it the hold.
+//!
+//! A backup on a disk of the data directory never takes what is kept free there, without which nothing could be deleted.
 
 use super::{
     BackupError, blob_list, crew, files, io_error,
@@ -16,6 +18,7 @@ use crate::{
     meta::{RocksKv, RocksSettings},
     model::Timestamp,
     ops::Gateway,
+    space::Room,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -79,10 +82,10 @@ pub async fn take(gateway: &Gateway, index: Arc<RocksKv>, data: &DataDirPlaces, 
     let data = data.clone();
     let (place, data, order) = blocking(move || Ok((prepared(&order, &data)?, data, order))).await?;
     let hold = gateway.hold_reaper().await;
-    let (runtime, now) = (Handle::current(), gateway.now());
+    let (runtime, now, room) = (Handle::current(), gateway.now(), gateway.room());
     blocking(move || {
         let _hold = hold;
-        Taking { place, index: &index, data: &data, order: &order, watch, runtime }.run(now)
+        Taking { place, index: &index, data: &data, order: &order, watch, runtime, room }.run(now)
     })
     .await
     .inspect(|report| tracing::info!(snapshot = report.snapshot, blobs = report.blobs, copied = report.copied, "a backup is complete"))
@@ -139,6 +142,7 @@ struct Taking<'a> {
     order: &'a Order,
     watch: Watch,
     runtime: Handle,
+    room: Room,
 }
 
 /// What copying came to.
@@ -157,10 +161,24 @@ impl Taking<'_> {
             // Should it stay, the next backup removes it.
             let _ = files::remove_tree(&snapshot);
         }
+        if matches!(taken, Err(BackupError::NoRoom(_))) && !self.order.index_only {
+            // What was copied would speed the next one up, but others need the room now.
+            let (watch, _asker) = Watch::new(None);
+            let pruned = self.place.blobs().prepare().map_err(BackupError::from).and_then(|()| self.place.prune(usize::MAX, true, &watch));
+            if let Err(error) = pruned {
+                tracing::warn!(%error, "what a backup without room has copied stays");
+            }
+        }
         taken
     }
 
+    /// Refuses what would take the room that the data directory needs.
+    fn find_room(&self, size: u64) -> Result<(), BackupError> {
+        if self.room.admit(self.place.path(), size) { Ok(()) } else { Err(BackupError::NoRoom(self.place.path().to_owned())) }
+    }
+
     fn fill(&self, snapshot: &Path, name: &str, now: Timestamp) -> Result<Report, BackupError> {
+        self.find_room(0)?;
         let index = snapshot.join(INDEX);
         self.index.checkpoint(&index)?;
         let mut entries = self.small_files(snapshot)?;
@@ -230,7 +248,12 @@ impl Taking<'_> {
             if target.size(blob).is_ok_and(|there| there == size) {
                 return Ok(());
             }
-            source.copy(blob, size, &target, how, &|| self.watch.go_on_with_blob()).map_err(|error| self.explain(error))?;
+            if how == Copying::Bytes {
+                self.find_room(size)?;
+            }
+            // Others write meanwhile, and what was let in is not set aside.
+            let go_on = || self.watch.go_on_with_blob().and_then(|()| self.find_room(0).map_err(|_| BlobError::NoSpace));
+            source.copy(blob, size, &target, how, &go_on).map_err(|error| self.explain(error))?;
             blobs.fetch_add(1, Ordering::Relaxed);
             bytes.fetch_add(size, Ordering::Relaxed);
             Ok(())
@@ -245,6 +268,7 @@ impl Taking<'_> {
             BlobError::Missing(_) | BlobError::Corrupt(..) => {
                 BackupError::Refused(format!("{error}; the data directory is damaged, and `partway verify` tells what is concerned"))
             }
+            BlobError::NoSpace if self.room.is_watched(self.place.path()) => BackupError::NoRoom(self.place.path().to_owned()),
             BlobError::NoSpace | BlobError::ReadOnly | BlobError::Io(_) => self.watch.explain(error),
         }
     }

@@ -5,10 +5,16 @@
 use super::Gateway;
 use crate::{
     model::{Failure, Operation as Op},
-    space::Store,
+    space::{Room, Store},
 };
 
 impl Gateway {
+    /// The room on the disks of the stores, for what is written there besides.
+    #[must_use]
+    pub fn room(&self) -> Room {
+        self.space.room()
+    }
+
     /// Refuses an operation that would add to what is stored while there is no room for anything.
     ///
     /// # Errors

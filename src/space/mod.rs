@@ -21,7 +21,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc::{self, RecvTimeoutError},
     },
     thread,
@@ -67,17 +67,24 @@ pub struct Space {
     _running: Option<mpsc::Sender<()>>,
 }
 
+/// Room beside what is stored, for what is written there by others than the stores.
+#[derive(Clone)]
+pub struct Room(Arc<State>);
+
 struct State {
     /// One, or two when the blobs are on a file system of their own.
     volumes: Vec<Volume>,
     /// Only the thread that looks takes it, and whoever opens.
     reserve: Mutex<Reserve>,
     reserve_bytes: u64,
+    /// Whether the last change of the reserve failed, and that was told.
+    reserve_failed: AtomicBool,
 }
 
 /// A file system.
 struct Volume {
     path: PathBuf,
+    device: Option<u64>,
     /// What new bytes may take, as of the last look. Bytes.
     room: AtomicU64,
     /// What was let in since. Bytes.
@@ -96,8 +103,15 @@ impl Space {
     #[must_use]
     pub fn unbounded() -> Self {
         let reserve = Mutex::new(Reserve::find(PathBuf::new(), 0));
-        let volume = Volume { path: PathBuf::new(), room: AtomicU64::new(u64::MAX), admitted: AtomicU64::new(0) };
-        Self { state: Arc::new(State { volumes: vec![volume], reserve, reserve_bytes: 0 }), _running: None }
+        Self {
+            state: Arc::new(State {
+                volumes: vec![Volume::new(Path::new(""))],
+                reserve,
+                reserve_bytes: 0,
+                reserve_failed: AtomicBool::new(false),
+            }),
+            _running: None,
+        }
     }
 
     /// Gives up the reserve of an index that is about to be opened, should it need the room to open. Blocks.
@@ -130,7 +144,7 @@ impl Space {
         if let Err(error) = reserve.trim() {
             tracing::warn!(%error, "the index's reserve is larger than it is to be");
         }
-        let state = Arc::new(State { volumes, reserve: Mutex::new(reserve), reserve_bytes });
+        let state = Arc::new(State { volumes, reserve: Mutex::new(reserve), reserve_bytes, reserve_failed: AtomicBool::new(false) });
         state.look();
         let (running, stopped) = mpsc::channel();
         let watched = Arc::clone(&state);
@@ -148,13 +162,13 @@ impl Space {
     /// Lets so many bytes in; `false` when there is no room for them, or, with 0 bytes, no room at all.
     #[must_use]
     pub fn admit(&self, store: Store, size_bytes: u64) -> bool {
-        let volume = self.state.volume(store);
-        let room = volume.room.load(Ordering::Acquire);
-        if room == u64::MAX {
-            return true;
-        }
-        let admit = |admitted: u64| admitted.checked_add(size_bytes).filter(|&sum| room > 0 && sum <= room);
-        counted(volume.admitted.fetch_update(Ordering::AcqRel, Ordering::Acquire, admit).is_ok())
+        counted(self.state.volume(store).admit(size_bytes))
+    }
+
+    /// The same room, for what is written beside the stores.
+    #[must_use]
+    pub fn room(&self) -> Room {
+        Room(Arc::clone(&self.state))
     }
 
     /// Whether there is room for so many bytes now; does not count them.
@@ -168,6 +182,26 @@ impl Space {
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.state.volumes.iter().any(|volume| volume.room.load(Ordering::Acquire) == 0)
+    }
+}
+
+impl Room {
+    /// Whether a path is on a file system of the stores.
+    #[must_use]
+    pub fn is_watched(&self, path: &Path) -> bool {
+        self.volume_of(path).is_some()
+    }
+
+    /// Lets so many bytes in where a path is; `false` when that would take what is kept free for the stores. What is on another
+    /// file system is not looked at.
+    #[must_use]
+    pub fn admit(&self, path: &Path, size_bytes: u64) -> bool {
+        self.volume_of(path).is_none_or(|volume| volume.admit(size_bytes))
+    }
+
+    fn volume_of(&self, path: &Path) -> Option<&Volume> {
+        let device = device(path)?;
+        self.0.volumes.iter().find(|volume| volume.device == Some(device))
     }
 }
 
@@ -221,9 +255,11 @@ impl State {
             Wanted::All => reserve.fill(),
         };
         match done {
-            Ok(()) => {}
+            Ok(()) => self.reserve_failed.store(false, Ordering::Release),
             Err(error) if !reserve.is_possible() => tracing::info!(%error, "the index's file system cannot set a reserve aside"),
-            Err(error) => tracing::warn!(%error, "the index's reserve"),
+            // It will be tried again several times a second.
+            Err(error) if !self.reserve_failed.swap(true, Ordering::AcqRel) => tracing::warn!(%error, "the index's reserve"),
+            Err(_) => {}
         }
         free(index).unwrap_or(before)
     }
@@ -255,7 +291,17 @@ fn margin(reserve_bytes: u64, reserve: &Reserve) -> u64 {
 
 impl Volume {
     fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), room: AtomicU64::new(u64::MAX), admitted: AtomicU64::new(0) }
+        Self { path: path.to_owned(), device: device(path), room: AtomicU64::new(u64::MAX), admitted: AtomicU64::new(0) }
+    }
+
+    /// Lets so many bytes in, if there is room for them.
+    fn admit(&self, size_bytes: u64) -> bool {
+        let room = self.room.load(Ordering::Acquire);
+        if room == u64::MAX {
+            return true;
+        }
+        let admit = |admitted: u64| admitted.checked_add(size_bytes).filter(|&sum| room > 0 && sum <= room);
+        self.admitted.fetch_update(Ordering::AcqRel, Ordering::Acquire, admit).is_ok()
     }
 
     /// Keeps what a look found, and says so when that is another thing than before.

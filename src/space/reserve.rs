@@ -49,7 +49,11 @@ impl Reserve {
     /// # Errors
     /// The file cannot be cut; it may be tried again.
     pub(super) fn give_up(&mut self) -> io::Result<()> {
-        File::options().write(true).open(&self.path)?.set_len(0)?;
+        match File::options().write(true).open(&self.path) {
+            // Somebody was faster.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            file => file?.set_len(0)?,
+        }
         self.held_bytes = 0;
         Ok(())
     }
@@ -102,6 +106,10 @@ mod tests {
         assert_eq!(Reserve::find(path.clone(), 3 << 20).held_bytes(), 3 << 20, "an earlier run's");
         reserve.give_up().unwrap();
         assert_eq!((reserve.held_bytes(), reserve.lacking_bytes()), (0, 3 << 20));
+        reserve.fill().unwrap();
+        fs::remove_file(&path).unwrap();
+        reserve.give_up().expect("an operator who was faster has done it");
+        reserve.fill().and_then(|()| reserve.give_up()).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().blocks(), 0);
         assert_eq!(Reserve::find(path.clone(), 3 << 20).held_bytes(), 0);
 

@@ -70,3 +70,14 @@ fn what_is_kept_for_the_reserve_is_no_room() {
     drop(Space::open(directory.path(), directory.path(), 0));
     assert!(!directory.path().join(RESERVE_FILE).exists(), "none is wanted");
 }
+
+#[test]
+fn what_is_written_beside_the_stores_takes_the_same_room_and_elsewhere_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let space = Space::open(directory.path(), directory.path(), MIB);
+    let room = space.room();
+    space.state.volumes[0].note(0);
+    assert!(room.is_watched(directory.path()) && !room.admit(directory.path(), 0));
+    assert!(!room.is_watched(Path::new("/proc")) && room.admit(Path::new("/proc"), u64::MAX));
+    assert!(Space::unbounded().room().admit(directory.path(), u64::MAX));
+}

@@ -17,6 +17,7 @@ use std::{
     ffi::OsStr,
     fs::{self, File},
     io::{self, Write as _},
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
 };
 
@@ -49,6 +50,8 @@ impl BlobFiles {
     pub fn prepare(&self) -> Result<(), BlobError> {
         let prepared = (|| {
             let staging = self.root.join("staging");
+            // Whoever may look into the directory above is not to read what is stored.
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.root)?;
             fs::create_dir_all(self.root.join("data"))?;
             fs::create_dir_all(&staging)?;
             fs::read_dir(staging)?.try_for_each(|entry| remove_file(&entry?.path()))

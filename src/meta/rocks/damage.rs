@@ -8,6 +8,8 @@
 //!   had been on the disk.
 //! - Batches are numbered on. One that follows damage with the number that was due has lost nothing: what is damaged was
 //!   never applied, as when the disk was full and the engine went on in another file.
+//! - Logs that are of no use any more may still be there. When the engine comes to the last batch all the same, nothing is lost
+//!   either.
 //!
 //! Rot in the very last batch looks like a power cut and cannot be told from it, nor can rot in the length of a record when all
 //! that follows is in the same block.
@@ -35,19 +37,32 @@ const BATCH_HEADER_SIZE: usize = 12;
 /// RocksDB stores CRCs rotated and added to, as a CRC of bytes that hold their own is no good.
 const MASK_DELTA: u32 = 0xA282_EAD8;
 
-/// Refuses a log that has lost commits which were synced.
-///
-/// # Errors
-/// [`KvError::Engine`] that says where, or that the log cannot be read.
-pub(super) fn refuse_loss(directory: &Path) -> Result<(), KvError> {
-    match first_loss(directory) {
-        Ok(None) => Ok(()),
-        Ok(Some(Damage { file, offset })) => Err(KvError::Engine(format!(
+/// What the logs of an index say of themselves.
+pub(super) struct Findings {
+    loss: Option<Damage>,
+    /// The number that follows the last change which is there whole; `None` when none is.
+    pub(super) next: Option<u64>,
+}
+
+impl Findings {
+    /// Reads all logs.
+    ///
+    /// # Errors
+    /// [`KvError::Engine`] when they cannot be read.
+    pub(super) fn read(directory: &Path) -> Result<Self, KvError> {
+        let reading = read(directory).map_err(|error| KvError::Engine(format!("the log cannot be read: {error}")))?;
+        Ok(Self { loss: reading.loss, next: reading.next })
+    }
+
+    /// What is to be said when commits that were synced are lost. They are not when the log that is damaged was of no use any
+    /// more, which the engine alone knows.
+    pub(super) fn refusal(&self) -> Option<KvError> {
+        let Damage { file, offset } = self.loss.as_ref()?;
+        Some(KvError::Engine(format!(
             "{} is damaged at byte {offset}, and commits that were acknowledged follow. Restore the index from a backup, or accept to \
              lose them and all that was written after them by starting once with damaged-log set to drop",
             file.display()
-        ))),
-        Err(error) => Err(KvError::Engine(format!("the log cannot be read: {error}"))),
+        )))
     }
 }
 
@@ -58,16 +73,10 @@ struct Damage {
     offset: u64,
 }
 
-/// The first damage that has taken a commit which another one follows.
-fn first_loss(directory: &Path) -> io::Result<Option<Damage>> {
+fn read(directory: &Path) -> io::Result<Reading> {
     let mut reading = Reading::default();
-    for file in logs(directory)? {
-        reading.file(&file)?;
-        if reading.loss.is_some() {
-            break;
-        }
-    }
-    Ok(reading.loss)
+    logs(directory)?.iter().try_for_each(|file| reading.file(file))?;
+    Ok(reading)
 }
 
 /// The log files, in the order in which they were written.
@@ -93,7 +102,10 @@ struct Reading {
     damage: Option<Damage>,
     /// The batch under way: its first bytes, up to [`BATCH_HEADER_SIZE`].
     batch: Option<Vec<u8>>,
+    /// The first damage that has taken a commit which another one follows.
     loss: Option<Damage>,
+    /// The highest `due` there was.
+    next: Option<u64>,
 }
 
 impl Reading {
@@ -104,7 +116,7 @@ impl Reading {
         loop {
             block.clear();
             let size = Read::by_ref(&mut file).take(BLOCK_SIZE as u64).read_to_end(&mut block)?;
-            if size == 0 || self.loss.is_some() {
+            if size == 0 {
                 break;
             }
             self.block(path, offset, &block);
@@ -158,11 +170,12 @@ impl Reading {
         if batch.len() == BATCH_HEADER_SIZE {
             let number = u64::from_le_bytes(batch[..8].try_into().expect("8 bytes"));
             let count = u32::from_le_bytes(batch[8..].try_into().expect("4 bytes"));
-            if !had_number && self.due != Some(number) {
+            if !had_number && self.due != Some(number) && self.loss.is_none() {
                 self.loss = self.damage.clone();
             }
             if is_last {
                 self.due = Some(number.saturating_add(u64::from(count)));
+                self.next = self.next.max(self.due);
                 self.damage = None;
             }
         }
@@ -203,6 +216,10 @@ mod tests {
     use super::*;
     use crate::meta::rocks::{RocksSettings, store::Store};
     use rocksdb::WriteBatch;
+
+    fn first_loss(directory: &Path) -> io::Result<Option<Damage>> {
+        Ok(read(directory)?.loss)
+    }
 
     /// The sizes of the values committed to the log, one a batch: some within a block, one over several.
     const SIZES: [usize; 6] = [100, 5_000, 100_000, 30, 20_000, 7];

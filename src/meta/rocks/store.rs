@@ -1,6 +1,6 @@
 //! The database: which table lives in which column family, reads with a stated reach, batched writes.
 
-use super::{RocksSettings, damage, settings::Setup};
+use super::{RocksSettings, damage::Findings, settings::Setup};
 use crate::{
     meta::{KvError, keys},
     telemetry::{self, Metric},
@@ -74,18 +74,47 @@ impl Store {
         create_directory(path).map_err(|error| KvError::Engine(format!("cannot create {}: {error}", path.display())))?;
         // Most ends were orderly, or cut nothing short. One that did leaves a log that is not whole, and which commits it has
         // lost decides whether it may be used.
-        match Self::open_db(path, settings, DBRecoveryMode::AbsoluteConsistency) {
+        let db = match Self::open_db(path, settings, DBRecoveryMode::AbsoluteConsistency) {
             Err(error) if error.kind() == ErrorKind::Corruption => {
                 tracing::info!(%error, "the index's log is not whole");
-                if settings.sync_writes && !settings.drop_after_damage {
-                    damage::refuse_loss(path)?;
-                }
-                Self::open_db(path, settings, DBRecoveryMode::PointInTime)
+                Self::open_torn(path, settings)?
+            }
+            opened => opened.map_err(|error| engine_error(&error))?,
+        };
+        Ok(Self::of(db, settings))
+    }
+
+    /// Opens a database whose log is not whole, unless commits that were acknowledged would be missing.
+    fn open_torn(path: &Path, settings: &RocksSettings) -> Result<DB, KvError> {
+        let findings = Findings::read(path)?;
+        if let Some(refusal) = findings.refusal()
+            && settings.sync_writes
+            && !settings.drop_after_damage
+            && Self::next_number(path, settings, DBRecoveryMode::PointInTime) < findings.next
+        {
+            return Err(refusal);
+        }
+        match Self::open_db(path, settings, DBRecoveryMode::PointInTime) {
+            // One family was moved to sorted files after the damage, and the engine takes that for a loss. Where the last batch
+            // that is whole is the last that any file knows, only what was never applied is missing, and may be skipped.
+            Err(error)
+                if error.kind() == ErrorKind::Corruption
+                    && findings.refusal().is_none()
+                    && findings.next.is_some()
+                    && Self::next_number(path, settings, DBRecoveryMode::SkipAnyCorruptedRecord) == findings.next =>
+            {
+                Self::open_db(path, settings, DBRecoveryMode::SkipAnyCorruptedRecord)
             }
             opened => opened,
         }
-        .map(|db| Self::of(db, settings))
         .map_err(|error| engine_error(&error))
+    }
+
+    /// The number that the next change would get if the database were opened in this way, which it is not; `None` when it
+    /// could not be.
+    fn next_number(path: &Path, settings: &RocksSettings, recovery: DBRecoveryMode) -> Option<u64> {
+        let db = Self::open_db_unwritable(path, settings, recovery).ok()?;
+        db.latest_sequence_number().checked_add(1)
     }
 
     fn open_db(path: &Path, settings: &RocksSettings, recovery: DBRecoveryMode) -> Result<DB, Error> {
@@ -96,10 +125,14 @@ impl Store {
 
     /// A store that opens but takes no writes.
     pub(super) fn open_unwritable(path: &Path, settings: &RocksSettings) -> Result<Self, KvError> {
-        let Setup { database, records, inline_data } = settings.setup(DBRecoveryMode::PointInTime);
-        let families = [ColumnFamilyDescriptor::new(RECORDS, records), ColumnFamilyDescriptor::new(INLINE_DATA, inline_data)];
-        let db = DB::open_cf_descriptors_read_only(&database, path, families, false).map_err(|error| engine_error(&error))?;
+        let db = Self::open_db_unwritable(path, settings, DBRecoveryMode::PointInTime).map_err(|error| engine_error(&error))?;
         Ok(Self::of(db, settings))
+    }
+
+    fn open_db_unwritable(path: &Path, settings: &RocksSettings, recovery: DBRecoveryMode) -> Result<DB, Error> {
+        let Setup { database, records, inline_data } = settings.setup(recovery);
+        let families = [ColumnFamilyDescriptor::new(RECORDS, records), ColumnFamilyDescriptor::new(INLINE_DATA, inline_data)];
+        DB::open_cf_descriptors_read_only(&database, path, families, false)
     }
 
     /// Writes a database to a path where nothing is that holds what this one holds at a moment during the call.
@@ -223,4 +256,111 @@ fn create_directory(path: &Path) -> io::Result<()> {
         fs::File::open(parent)?.sync_all()?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    fn batch(store: &Store, number: u8) {
+        let mut batch = WriteBatch::default();
+        store.add(&mut batch, &[b'O', number], Some(&vec![number; 100].into()));
+        store.add(&mut batch, &[keys::INLINE_DATA_TABLE, number], Some(&vec![number; 5_000].into()));
+        store.write(batch).unwrap();
+    }
+
+    fn settings() -> RocksSettings {
+        RocksSettings::default()
+    }
+
+    /// The files of an index as a kill would leave them.
+    fn killed(original: &Path, copy: &Path) {
+        fs::create_dir(copy).unwrap();
+        for file in fs::read_dir(original).unwrap() {
+            let file = file.unwrap();
+            match fs::copy(file.path(), copy.join(file.file_name())) {
+                // Files that RocksDB needs no more are removed in the background.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                copied => drop(copied.unwrap()),
+            }
+        }
+    }
+
+    fn logs(index: &Path) -> Vec<PathBuf> {
+        let mut logs: Vec<_> = fs::read_dir(index).unwrap().map(|file| file.unwrap().path()).collect();
+        logs.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
+        logs.sort();
+        logs
+    }
+
+    fn assert_batches(index: &Path, count: u8) {
+        for _ in 0..2 {
+            let store = Store::open(index, &settings()).unwrap();
+            for number in 0..count {
+                assert_eq!(store.get(&[b'O', number], Reach::Disk).unwrap(), Some(vec![number; 100].into()), "{number}");
+                let inline = store.get(&[keys::INLINE_DATA_TABLE, number], Reach::Disk).unwrap();
+                assert_eq!(inline, Some(vec![number; 5_000].into()), "{number}");
+            }
+            batch(&store, count);
+        }
+    }
+
+    /// What a full disk leaves when one family could be moved to a sorted file and the other could not: the batch that did not
+    /// fit, in part, in a log that the second family still needs and the first one does not.
+    #[test]
+    fn a_torn_batch_that_one_family_is_beyond_keeps_nobody_out() {
+        let directory = tempfile::tempdir().unwrap();
+        let (original, copy) = (directory.path().join("original"), directory.path().join("copy"));
+        let store = Store::open(&original, &settings()).unwrap();
+        (0..3).for_each(|number| batch(&store, number));
+        store.db.flush_cf(store.named(RECORDS)).unwrap();
+        killed(&original, &copy);
+        drop(store);
+        let log = logs(&copy).into_iter().find(|log| fs::metadata(log).unwrap().len() > 0).unwrap();
+        let mut bytes = fs::read(&log).unwrap();
+        bytes.extend_from_within(..2_000);
+        fs::write(&log, bytes).unwrap();
+        assert_batches(&copy, 3);
+    }
+
+    /// The same, but what is damaged had been applied: to the family that was moved, which says so, and not to the other one.
+    #[test]
+    fn rot_that_one_family_is_beyond_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let (original, copy) = (directory.path().join("original"), directory.path().join("copy"));
+        let store = Store::open(&original, &settings()).unwrap();
+        (0..3).for_each(|number| batch(&store, number));
+        store.db.flush_cf(store.named(RECORDS)).unwrap();
+        killed(&original, &copy);
+        drop(store);
+        let log = logs(&copy).into_iter().find(|log| fs::metadata(log).unwrap().len() > 0).unwrap();
+        let bytes = fs::read(&log).unwrap();
+        let (second, last) = (bytes.len() / 3, bytes.len() / 3 * 2);
+        // In what it holds, and in its length, which hides that others follow.
+        for at in [second + 500, second + 5, last + 500, last + 5] {
+            let mut rotten = bytes.clone();
+            rotten[at] ^= 0x40;
+            fs::write(&log, rotten).unwrap();
+            assert!(Store::open(&copy, &settings()).is_err(), "byte {at}");
+        }
+    }
+
+    /// Its name came back with a second power cut, as removing it had not been synced.
+    #[test]
+    fn a_torn_log_that_nobody_needs_any_more_keeps_nobody_out() {
+        let directory = tempfile::tempdir().unwrap();
+        let (original, copy) = (directory.path().join("original"), directory.path().join("copy"));
+        batch(&Store::open(&original, &settings()).unwrap(), 0);
+        let first = fs::read(logs(&original).pop().unwrap()).unwrap();
+        let store = Store::open(&original, &settings()).unwrap();
+        (1..4).for_each(|number| batch(&store, number));
+        killed(&original, &copy);
+        drop(store);
+        let log = logs(&copy).pop().unwrap();
+        let bytes = fs::read(&log).unwrap();
+        fs::write(copy.join("000001.log"), &first[..1_000]).unwrap();
+        fs::write(&log, &bytes[..bytes.len() - 10]).unwrap();
+        assert_batches(&copy, 3);
+    }
 }

@@ -161,7 +161,8 @@ impl Census {
         self.walk(gateway, b'U', |census, row, value| match keys::upload_of(row) {
             Some((bucket, _, upload)) => {
                 census.open.insert(upload);
-                if let Some(record) = census.decode::<UploadRecord>(row, value) {
+                // One that cannot be read hides whom it and its parts count against.
+                if let Some(record) = census.decode_holder::<UploadRecord>(row, value) {
                     census.tally.upload(bucket, upload, record);
                 }
                 if !census.names.buckets.contains_key(&bucket) {

@@ -166,8 +166,15 @@ async fn what_cannot_be_mended_stays_told() {
 #[tokio::test]
 async fn nothing_goes_while_a_record_cannot_be_read() {
     let garbage = || Bytes::from_static(b"\xFF");
-    let rows =
-        [object_row(PHOTOS, "whole"), part_row(upload_id(1), 1, 1), keys::manifest_chunk(MANIFEST, 1), todo_row(4), b"Oshort".to_vec()];
+    let upload = keys::upload(PHOTOS, &key_of("open"), &upload_id(1));
+    let rows = [
+        upload,
+        object_row(PHOTOS, "whole"),
+        part_row(upload_id(1), 1, 1),
+        keys::manifest_chunk(MANIFEST, 1),
+        todo_row(4),
+        b"Oshort".to_vec(),
+    ];
     for row in rows {
         let store = sound_store().await;
         store.blobs.files.lock().unwrap().insert(ORPHAN, Bytes::new());
