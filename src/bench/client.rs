@@ -14,6 +14,8 @@ use std::{
 
 /// Room for a head, and for what comes with it. Bytes.
 const BUFFER_SIZE: usize = 256 << 10;
+/// No more is received with a head, so that little of a large body is copied. Bytes.
+const HEAD_ROOM: usize = 16 << 10;
 /// As much of an answer is dropped at once. Bytes.
 const DROP_SIZE: u64 = 4 << 20;
 /// A body up to this size is sent together with its head. Bytes.
@@ -225,7 +227,7 @@ impl Connection {
                 loop {
                     let held = (self.end - self.start) as u64;
                     self.take(held, &mut taker)?;
-                    match self.fill() {
+                    match self.fill(BUFFER_SIZE) {
                         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
                         other => other?,
                     }
@@ -246,7 +248,7 @@ impl Connection {
                     self.start += size;
                     return Ok(framing);
                 }
-                httparse::Status::Partial => self.fill()?,
+                httparse::Status::Partial => self.fill(HEAD_ROOM)?,
             }
         }
     }
@@ -271,7 +273,7 @@ impl Connection {
                 taker.answer.size += received as u64;
                 rest = rest.saturating_sub(received as u64);
             } else {
-                self.fill()?;
+                self.fill(BUFFER_SIZE)?;
             }
         }
         Ok(())
@@ -301,12 +303,12 @@ impl Connection {
                 self.start += size + 1;
                 return Ok(line);
             }
-            self.fill()?;
+            self.fill(BUFFER_SIZE)?;
         }
     }
 
-    /// Receives more into the buffer.
-    fn fill(&mut self) -> io::Result<()> {
+    /// Receives more into the buffer, up to so many bytes.
+    fn fill(&mut self, most: usize) -> io::Result<()> {
         if self.start > 0 {
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
@@ -314,7 +316,8 @@ impl Connection {
         if self.end == self.buffer.len() {
             return Err(invalid("a head or a line of the answer is too long"));
         }
-        let (stream, room) = (&mut self.stream, &mut self.buffer[self.end..]);
+        let until = self.end.saturating_add(most).min(self.buffer.len());
+        let (stream, room) = (&mut self.stream, &mut self.buffer[self.end..until]);
         let received = uninterrupted(|| match stream {
             Stream::Plain(stream) => stream.read(room),
             Stream::Encrypted(stream) => stream.read(room),
