@@ -39,7 +39,7 @@ pub enum Trouble {
 impl Trouble {
     /// What an answer says that is no success.
     pub(super) fn of(answer: &Answer) -> Self {
-        let document = Element::parse(&answer.kept).ok();
+        let document = Element::parse(answer.kept.trim_ascii_start()).ok();
         let text = |name: &str| {
             let text = document.as_ref().and_then(|root| root.child_text(name)).unwrap_or_default();
             text.chars().filter(|character| !character.is_control()).take(300).collect::<String>()

@@ -161,7 +161,9 @@ pub fn run(order: &Order, tell: &dyn Fn(&str)) -> Result<Report, BenchError> {
             report
         });
     }
-    tell("cleaning up");
+    if stage.has_made() {
+        tell("cleaning up");
+    }
     let prepared = stage.requests();
     let cleaned = stage.clean();
     let mut report = outcome?;

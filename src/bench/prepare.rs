@@ -68,6 +68,11 @@ impl<'a> Stage<'a> {
         Self { site, payload, made: Made::default(), concurrency, asked: AtomicU64::new(0) }
     }
 
+    /// Whether there is something to clean up.
+    pub(super) fn has_made(&self) -> bool {
+        self.made.note(|left| left.bucket || !left.keys.is_empty() || !left.uploads.is_empty())
+    }
+
     /// How many requests were sent so far.
     pub(super) fn requests(&self) -> u64 {
         self.asked.load(Ordering::Relaxed)
@@ -241,7 +246,7 @@ impl<'a> Stage<'a> {
             outcome.map(|()| done)
         };
         let outcomes: Vec<Result<Vec<(usize, T)>, BenchError>> = thread::scope(|scope| {
-            let threads: Vec<_> = (0..self.concurrency.min(count)).map(|_| scope.spawn(&work)).collect();
+            let threads: Vec<_> = (0..self.concurrency.min(count)).map(|_| scope.spawn(work)).collect();
             threads.into_iter().map(|thread| thread.join().expect("it does not panic")).collect()
         });
         let mut done: Vec<(usize, T)> = outcomes.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
@@ -270,7 +275,8 @@ pub(super) fn complete_document(tongue: Tongue, etags: &[String]) -> String {
 
 /// Whether a success is none: servers that take their time to complete begin their answer before they know its end.
 pub(super) fn is_error(document: &[u8]) -> bool {
-    Element::parse(document).is_ok_and(|root| root.name() == "Error")
+    // Some send blanks meanwhile.
+    Element::parse(document.trim_ascii_start()).is_ok_and(|root| root.name() == "Error")
 }
 
 #[cfg(test)]
@@ -287,7 +293,9 @@ mod tests {
 
     #[test]
     fn an_error_is_one_whatever_its_status() {
-        assert!(is_error(b"<?xml version=\"1.0\"?>\n<Error><Code>InternalError</Code></Error>"));
+        for blanks in ["", " \n "] {
+            assert!(is_error(format!("{blanks}<?xml version=\"1.0\"?>\n<Error><Code>InternalError</Code></Error>").as_bytes()));
+        }
         assert!(!is_error(b"<CompleteMultipartUploadResult/>") && !is_error(b""));
     }
 }
