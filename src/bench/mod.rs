@@ -1,7 +1,7 @@
 //! Load on any S3 or OSS endpoint, and what came of it: `partway bench`.
 //!
-//! A run is planned ([`plan`]), prepared over the same protocol that is measured ([`prepare`]), carried out by one thread and
-//! one kept-alive connection per worker ([`worker`], [`client`]), and told as a [`Report`], which can be compared with another.
+//! A run is planned (`plan`), prepared over the same protocol that is measured (`prepare`), carried out by one thread and
+//! one kept-alive connection per worker (`worker`, `client`), and told as a [`Report`], which can be compared with another.
 //!
 //! - Every measured URL is signed before the first measured request, and bodies are not signed.
 //! - In clear, bodies go from a memory file to the socket and answers are dropped in the kernel: the generator's own work is
