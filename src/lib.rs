@@ -6,6 +6,7 @@
 
 pub mod auth;
 pub mod backup;
+pub mod bench;
 pub mod blob;
 pub mod cli;
 pub mod config;

@@ -10,7 +10,7 @@ use source::Source;
 use std::path::Path;
 
 /// What each module may name besides itself; `a::b` allows only `b` of `a`.
-const DIRECTIONS: [(&str, &[&str]); 18] = [
+const DIRECTIONS: [(&str, &[&str]); 19] = [
     ("model", &[]),
     ("digest", &["model"]),
     ("auth", &["model", "digest"]),
@@ -29,6 +29,8 @@ const DIRECTIONS: [(&str, &[&str]); 18] = [
     ("secrets", &[]),
     // A backup knows the stores' own files, which nobody else has to.
     ("backup", &["model", "digest", "meta", "blob", "ops", "datadir", "space"]),
+    // A client of any server: nothing of ours but how requests are signed and written.
+    ("bench", &["model", "auth", "digest", "dialect"]),
     ("telemetry", &[]),
     ("server", &["model", "digest", "auth", "dialect", "ops", "events", "events", "telemetry"]),
     ("cli", EVERYTHING),
@@ -55,6 +57,7 @@ const EVERYTHING: &[&str] = &[
     "testkit",
     "secrets",
     "backup",
+    "bench",
 ];
 
 /// Names that a module must not know. A single name stands for its family, too: `http` includes `http_body`.

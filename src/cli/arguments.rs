@@ -1,6 +1,6 @@
 //! The command line. Flags of settings come from the table of settings.
 
-use super::{STATUS_USAGE, output};
+use super::{STATUS_USAGE, bench, output};
 use crate::config::{Flags, Kind, Setting, TABLE};
 use clap::{
     Arg, ArgAction, ArgGroup, ArgMatches, Command,
@@ -215,14 +215,21 @@ fn command() -> Command {
         )
         .subcommand(keys)
         .subcommand(quota)
+        .subcommand(bench::command())
 }
 
 fn number(name: &'static str, placeholder: &'static str, help: &'static str, default: &'static str) -> Arg {
     value(name, placeholder, help).default_value(default).value_parser(clap::value_parser!(u64).range(1..))
 }
 
-fn value(name: &'static str, placeholder: &'static str, help: &'static str) -> Arg {
+/// An argument with a value.
+pub(super) fn value(name: &'static str, placeholder: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).value_name(placeholder).help(help)
+}
+
+/// An argument that is there or not.
+pub(super) fn switch(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
 }
 
 fn flag(setting: &'static Setting) -> Arg {

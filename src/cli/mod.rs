@@ -5,6 +5,7 @@
 
 mod arguments;
 mod backup;
+mod bench;
 mod command;
 mod control;
 mod events;
@@ -120,6 +121,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: impl Into
 
 fn dispatch(matches: &clap::ArgMatches, environment: impl IntoIterator<Item = (OsString, OsString)>) -> Result<ExitCode, CliError> {
     let (name, matches) = matches.subcommand().expect("the parser asks for a command");
+    if name == "bench" {
+        // It is a client: the settings of a server do not concern it.
+        return bench::run(matches, environment);
+    }
     let values = Values::load(&arguments::flags(matches), environment)?;
     let settings = Settings::new(&values)?;
     match name {

@@ -14,7 +14,7 @@ pub use document::{effective_json, effective_toml, reference};
 pub use load::{Effective, Flags, Source, Values};
 pub use table::{Setting, TABLE};
 pub use typed::{Durability, RootKey, Settings};
-pub use value::{Kind, Value, check_access_key, check_secret_key, duration_text, parse_size, size_text};
+pub use value::{Kind, Value, check_access_key, check_secret_key, duration_text, parse_duration, parse_size, size_text};
 
 use std::path::PathBuf;
 

@@ -306,7 +306,7 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
 ///
 /// # Errors
 /// What is wrong with it.
-fn parse_duration(text: &str) -> Result<Duration, String> {
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is not a duration with a unit, such as 500ms, 30s, 5m, 2h or 7d");
     let (number, unit) = split_unit(text).ok_or_else(wrong)?;
     let (_, factor) = DURATION_UNITS_MS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
