@@ -5,6 +5,7 @@
 //! family does not.
 
 mod crc;
+pub mod lanes;
 
 pub use crc::{Crc, CrcKind};
 
