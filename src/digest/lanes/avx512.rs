@@ -9,6 +9,9 @@ use std::arch::x86_64::*;
 
 const LANES: usize = 16;
 
+/// How many blocks ahead of its use a block is asked for. So many streams are more than the processor follows by itself.
+const AHEAD: usize = 4;
+
 pub(super) fn is_available() -> bool {
     is_x86_feature_detected!("avx512f")
 }
@@ -33,6 +36,9 @@ fn compress_vectors(chains: &mut [Chain; LANES], blocks: &[&[Block]; LANES]) {
     let count = blocks.iter().map(|blocks| blocks.len()).min().unwrap_or(0);
     let blocks: [&[Block]; LANES] = blocks.map(|blocks| &blocks[..count]);
     for index in 0..count {
+        for blocks in blocks {
+            fetch(&blocks[(index + AHEAD).min(count - 1)]);
+        }
         let m = transposed(std::array::from_fn(|lane| load(&blocks[lane][index])));
         let start = (a, b, c, d);
         macro_rules! step {
@@ -70,6 +76,12 @@ fn compress_vectors(chains: &mut [Chain; LANES], blocks: &[&[Block]; LANES]) {
 fn bytes_of(words: &[u32; LANES]) -> &Block {
     // SAFETY: 16 words are 64 bytes, and any bytes are bytes.
     unsafe { &*std::ptr::from_ref(words).cast::<Block>() }
+}
+
+/// Asks for a block that is loaded later.
+fn fetch(block: &Block) {
+    // SAFETY: a hint, which has no effect on what is computed.
+    unsafe { _mm_prefetch::<_MM_HINT_T0>(block.as_ptr().cast()) }
 }
 
 #[target_feature(enable = "avx512f")]
