@@ -1,5 +1,4 @@
 //! 8 lanes of MD5 in AVX2.
-#![allow(unsafe_code, reason = "loads of vectors, and calls that need the processor's features")]
 
 use super::{
     BLOCK_SIZE, Block, Chain,
@@ -17,9 +16,10 @@ pub(super) fn is_available() -> bool {
 ///
 /// # Panics
 /// When the processor has no AVX2.
+#[expect(unsafe_code, reason = "a call that needs the processor's features")]
 pub(super) fn compress(chains: &mut [Chain; LANES], blocks: &[&[Block]; LANES]) {
     assert!(is_available());
-    // SAFETY: the processor has what the function was compiled for.
+    // SAFETY: the function asks for AVX2 and nothing else, which the processor has: that was asserted a line above.
     unsafe { compress_vectors(chains, blocks) }
 }
 
@@ -73,16 +73,19 @@ fn compress_vectors(chains: &mut [Chain; LANES], blocks: &[&[Block]; LANES]) {
 
 /// 32 bytes of a block, from its first or from its middle.
 #[target_feature(enable = "avx2")]
+#[expect(unsafe_code, reason = "a load takes a raw pointer")]
 fn load(block: &Block, from: usize) -> __m256i {
     let half: &[u8; BLOCK_SIZE / 2] = block[from..].first_chunk().expect("a half is left");
-    // SAFETY: 32 bytes are read, which is what there are; the load has no alignment.
+    // SAFETY: 32 bytes are read, and the reference is to 32 initialised bytes. The load asks for no alignment.
     unsafe { _mm256_loadu_si256(half.as_ptr().cast()) }
 }
 
 #[target_feature(enable = "avx2")]
+#[expect(unsafe_code, reason = "a store takes a raw pointer")]
 fn stored(vector: __m256i) -> [u32; LANES] {
     let mut words = [0_u32; LANES];
-    // SAFETY: 32 bytes are written to as many; the store has no alignment.
+    // SAFETY: 32 bytes are written, and the array has 8 words of 4 bytes, of which any bytes are a value. It is borrowed
+    // mutably, and the store asks for no alignment.
     unsafe { _mm256_storeu_si256(words.as_mut_ptr().cast(), vector) };
     words
 }

@@ -1,15 +1,15 @@
 //! 16 lanes of MD5 in AVX-512: any function of three words is one instruction there, and so is a rotation.
-#![allow(unsafe_code, reason = "loads of vectors, and calls that need the processor's features")]
 
 use super::{
-    Block, Chain,
+    BLOCK_SIZE, Block, Chain,
     rounds::{SINES, rounds},
 };
 use std::arch::x86_64::*;
 
 const LANES: usize = 16;
 
-/// How many blocks ahead of its use a block is asked for. So many streams are more than the processor follows by itself.
+/// How many blocks ahead of its use a block is asked for: 16 streams are more than the processor follows by itself, which shows
+/// when they come from memory (docs/adr/0014).
 const AHEAD: usize = 4;
 
 pub(super) fn is_available() -> bool {
@@ -20,17 +20,21 @@ pub(super) fn is_available() -> bool {
 ///
 /// # Panics
 /// When the processor has no AVX-512.
+#[expect(unsafe_code, reason = "a call that needs the processor's features")]
 pub(super) fn compress(chains: &mut [Chain; LANES], blocks: &[&[Block]; LANES]) {
     assert!(is_available());
-    // SAFETY: the processor has what the function was compiled for.
+    // SAFETY: the function asks for AVX-512F and nothing else, which the processor has: that was asserted a line above.
     unsafe { compress_vectors(chains, blocks) }
 }
 
 #[target_feature(enable = "avx512f")]
 fn compress_vectors(chains: &mut [Chain; LANES], blocks: &[&[Block]; LANES]) {
     let words = |word: usize| {
-        let of: [u32; LANES] = std::array::from_fn(|lane| chains[lane][word]);
-        load(bytes_of(&of))
+        let mut of = [0; BLOCK_SIZE];
+        for (bytes, chain) in of.as_chunks_mut().0.iter_mut().zip(chains.iter()) {
+            *bytes = chain[word].to_le_bytes();
+        }
+        load(&of)
     };
     let (mut a, mut b, mut c, mut d) = (words(0), words(1), words(2), words(3));
     let count = blocks.iter().map(|blocks| blocks.len()).min().unwrap_or(0);
@@ -73,27 +77,26 @@ fn compress_vectors(chains: &mut [Chain; LANES], blocks: &[&[Block]; LANES]) {
     }
 }
 
-fn bytes_of(words: &[u32; LANES]) -> &Block {
-    // SAFETY: 16 words are 64 bytes, and any bytes are bytes.
-    unsafe { &*std::ptr::from_ref(words).cast::<Block>() }
-}
-
 /// Asks for a block that is loaded later.
+#[expect(unsafe_code, reason = "a prefetch takes a raw pointer")]
 fn fetch(block: &Block) {
-    // SAFETY: a hint, which has no effect on what is computed.
+    // SAFETY: the pointer is a reference's. Besides, this is a hint: it does not fault, and changes nothing but caches.
     unsafe { _mm_prefetch::<_MM_HINT_T0>(block.as_ptr().cast()) }
 }
 
 #[target_feature(enable = "avx512f")]
+#[expect(unsafe_code, reason = "a load takes a raw pointer")]
 fn load(bytes: &Block) -> __m512i {
-    // SAFETY: 64 bytes are read, which is what there are; the load has no alignment.
+    // SAFETY: 64 bytes are read, and the reference is to 64 initialised bytes. The load asks for no alignment.
     unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
 }
 
 #[target_feature(enable = "avx512f")]
+#[expect(unsafe_code, reason = "a store takes a raw pointer")]
 fn stored(vector: __m512i) -> [u32; LANES] {
     let mut words = [0_u32; LANES];
-    // SAFETY: 64 bytes are written to as many; the store has no alignment.
+    // SAFETY: 64 bytes are written, and the array has 16 words of 4 bytes, of which any bytes are a value. It is borrowed
+    // mutably, and the store asks for no alignment.
     unsafe { _mm512_storeu_si512(words.as_mut_ptr().cast(), vector) };
     words
 }
