@@ -33,6 +33,7 @@ fn compress_vectors(chains: &mut [Chain; LANES], blocks: &[&[Block]; LANES]) {
     let count = blocks.iter().map(|blocks| blocks.len()).min().unwrap_or(0);
     let blocks: [&[Block]; LANES] = blocks.map(|blocks| &blocks[..count]);
     let ones = _mm256_set1_epi32(-1);
+    #[expect(clippy::needless_range_loop, reason = "the index is one of every lane")]
     for index in 0..count {
         let low = transposed(std::array::from_fn(|lane| load(&blocks[lane][index], 0)));
         let high = transposed(std::array::from_fn(|lane| load(&blocks[lane][index], BLOCK_SIZE / 2)));
