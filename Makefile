@@ -52,7 +52,7 @@ fuzz: prerequisites
 
 # Figures, not verdicts: nothing fails for being slow.
 bench: prerequisites
-	cargo bench --profile release --locked --bench complete --bench digest
+	cargo bench --profile release --locked --bench complete --bench digest --bench lanes
 
 lint: prerequisites
 	cargo fmt --all --check

@@ -2,11 +2,16 @@
 //!
 //! One pass computes everything a body needs: MD5 for the ETag, CRC-64/NVME for S3, CRC-64/XZ for
 //! OSS, and whatever the client asked for on top. CRCs of parts combine into the whole's; the SHA
-//! family does not.
+//! family does not. MD5, the most expensive of them, is computed for many bodies side by side.
 
 mod crc;
+pub mod lanes;
+mod service;
+mod stream;
 
 pub use crc::{Crc, CrcKind};
+pub use service::{DigestLost, Md5Service};
+pub use stream::Md5Stream;
 
 use crate::model::{Checksum, ChecksumAlgorithm};
 use md5::Md5;
@@ -59,11 +64,19 @@ impl Hasher {
     }
 }
 
-/// Everything computed over a body in its one pass.
+/// Everything computed over a body in its one pass. MD5 and the others may be computed at once, each in its place.
 #[derive(Clone)]
 pub struct BodyDigest {
+    /// MD5.
+    pub md5: Md5Stream,
+    /// The others.
+    pub others: OtherDigests,
+}
+
+/// What is computed over a body besides MD5.
+#[derive(Clone)]
+pub struct OtherDigests {
     size: u64,
-    md5: Md5,
     crc64_nvme: Crc,
     crc64_ecma: Crc,
     sha256: Option<Sha256>,
@@ -100,20 +113,41 @@ impl BodyDigest {
     #[must_use]
     pub fn new(checksum: Option<ChecksumAlgorithm>, sha256: bool) -> Self {
         let extra = checksum.filter(|&algorithm| algorithm != ChecksumAlgorithm::Crc64Nvme);
-        Self {
+        let others = OtherDigests {
             size: 0,
-            md5: Md5::new(),
             crc64_nvme: Crc::new(CrcKind::Crc64Nvme),
             crc64_ecma: Crc::new(CrcKind::Crc64Ecma),
             sha256: sha256.then(Sha256::new),
             extra: extra.map(Hasher::new),
-        }
+        };
+        Self { md5: Md5Stream::default(), others }
     }
 
+    /// Adds bytes to all of it, here and now.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.md5.update(bytes);
+        self.others.update(bytes);
+    }
+
+    /// The values. `checksum` is `None` when none or CRC64NVME was asked for: the latter is always there.
+    #[must_use]
+    pub fn finish(self) -> BodyDigests {
+        let others = self.others;
+        BodyDigests {
+            size: others.size,
+            md5: self.md5.finish(),
+            crc64_nvme: others.crc64_nvme.value(),
+            crc64_ecma: others.crc64_ecma.value(),
+            sha256: others.sha256.map(|sha| sha.finalize().into()),
+            checksum: others.extra.map(Hasher::finish),
+        }
+    }
+}
+
+impl OtherDigests {
     /// Adds bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         self.size += bytes.len() as u64;
-        self.md5.update(bytes);
         self.crc64_nvme.update(bytes);
         self.crc64_ecma.update(bytes);
         if let Some(sha) = &mut self.sha256 {
@@ -121,19 +155,6 @@ impl BodyDigest {
         }
         if let Some(extra) = &mut self.extra {
             extra.update(bytes);
-        }
-    }
-
-    /// The values. `checksum` is `None` when none or CRC64NVME was asked for: the latter is always there.
-    #[must_use]
-    pub fn finish(self) -> BodyDigests {
-        BodyDigests {
-            size: self.size,
-            md5: self.md5.finalize().into(),
-            crc64_nvme: self.crc64_nvme.value(),
-            crc64_ecma: self.crc64_ecma.value(),
-            sha256: self.sha256.map(|sha| sha.finalize().into()),
-            checksum: self.extra.map(Hasher::finish),
         }
     }
 }

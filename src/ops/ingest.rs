@@ -10,7 +10,7 @@
 use super::{Body, Gateway, gateway::blob_failure};
 use crate::{
     blob::Staging,
-    digest::{BodyDigest, BodyDigests},
+    digest::{BodyDigest, BodyDigests, Md5Service},
     model::{BodyClaims, Checksum, ChecksumAlgorithm, Failure},
     space::Store,
 };
@@ -220,21 +220,25 @@ fn taken(small: &mut Vec<u8>) -> Option<Bytes> {
     (!small.is_empty()).then(|| Bytes::from(std::mem::take(small)))
 }
 
-/// Digests a batch, on a thread that may block when it is not tiny.
+/// Digests a batch. When it is not tiny, MD5 is computed beside that of other bodies, and the rest on a thread that may block.
+/// When this is dropped, the digest is as it was.
 pub(super) async fn add(digest: &mut BodyDigest, batch: &[Bytes]) -> Result<(), Failure> {
     if batch.iter().map(Bytes::len).sum::<usize>() <= DIGEST_HERE_BYTES_MAX {
         batch.iter().for_each(|bytes| digest.update(bytes));
         return Ok(());
     }
-    let (mut working, batch) = (digest.clone(), batch.to_vec());
-    let worked = tokio::task::spawn_blocking(move || {
-        batch.iter().for_each(|bytes| working.update(bytes));
+    let (mut working, pieces) = (digest.others.clone(), batch.to_vec());
+    let others = tokio::task::spawn_blocking(move || {
+        pieces.iter().for_each(|bytes| working.update(bytes));
         working
     });
-    *digest = worked.await.map_err(|error| {
+    let (md5, others) = tokio::join!(Md5Service::of_process().add(digest.md5.clone(), batch.to_vec()), others);
+    let failed = |error: &dyn std::error::Error| {
         tracing::error!(%error, "digesting");
         Failure::Internal
-    })?;
+    };
+    digest.md5 = md5.map_err(|error| failed(&error))?;
+    digest.others = others.map_err(|error| failed(&error))?;
     Ok(())
 }
 
