@@ -190,7 +190,7 @@ async fn a_storm_of_hang_ups_disturbs_nobody_and_leaves_nothing() {
                 let piece = noise.slice(index..40_000 + 997 * round);
                 let counted = Bytes::from_owner(Counted(piece.clone(), Arc::clone(&alive)));
                 let job = service.add(Md5Stream::default(), vec![counted]);
-                if (index + round) % 3 == 0 {
+                if (index + round).is_multiple_of(3) {
                     assert_eq!(job.await.unwrap().finish(), md5(&piece), "body {index} in round {round}");
                 } else {
                     // Hung up before it is waited for, at once, and some time after.
