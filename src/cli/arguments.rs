@@ -110,7 +110,7 @@ fn command() -> Command {
         .subcommand(operator("clear", "Let a bucket or an access key hold as much as there is room for").arg(whose()).arg(named()));
     Command::new("partway")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("An upload gateway for S3 clients that never asks for the same byte twice")
+        .about("An upload gateway for S3 and OSS clients that never asks for the same byte twice")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(Command::new("serve").about("Run the server").args_override_self(true).args(TABLE.iter().map(flag)))
