@@ -131,7 +131,7 @@ impl Gateway {
                 }
             };
             let mut batch = in_place(batch, &bucket, &slot, &record);
-            self.keep_quotas(&mut batch, bucket.record.id, &record.charge).await?;
+            self.keep_quotas(&mut batch.usage, bucket.record.id, &record.charge).await?;
             if self.publish(batch).await? {
                 return Ok(record);
             }

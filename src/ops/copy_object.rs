@@ -107,7 +107,7 @@ impl Gateway {
             record.content = content;
             record.last_modified = self.now();
             self.replace(&mut batch, &bucket, &slot, Some(&record));
-            self.keep_quotas(&mut batch, bucket.record.id, &record.charge).await?;
+            self.keep_quotas(&mut batch.usage, bucket.record.id, &record.charge).await?;
             if self.publish(batch).await? {
                 return Ok(Some(record.last_modified));
             }

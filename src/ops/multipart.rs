@@ -39,7 +39,7 @@ impl Gateway {
             let checks = vec![bucket.unchanged, Check::Absent(row.clone())];
             let mut batch = Batch { checks, writes: vec![Write::Put(row, record.encode())], ..Batch::default() };
             batch.usage.begin_upload(bucket.record.id, &record.charge, upload_id);
-            self.keep_quotas(&mut batch, bucket.record.id, &record.charge).await?;
+            self.keep_quotas(&mut batch.usage, bucket.record.id, &record.charge).await?;
             if self.publish(batch).await? {
                 return Ok(Outcome::CreateMultipartUpload { upload_id, checksum: record.checksum });
             }

@@ -97,7 +97,7 @@ impl Gateway {
             record.last_modified = self.now();
             let mut batch = Batch { checks: vec![], writes: stored.rows.clone(), ..Batch::default() };
             self.replace(&mut batch, &bucket, &slot, Some(&record));
-            self.keep_quotas(&mut batch, bucket.record.id, &record.charge).await?;
+            self.keep_quotas(&mut batch.usage, bucket.record.id, &record.charge).await?;
             let event = telling.map(|telling| self.leave_event(&mut batch, telling, object, &record));
             if self.publish(batch).await? {
                 return Ok(Put { last_modified: record.last_modified, event });

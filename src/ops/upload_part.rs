@@ -110,7 +110,7 @@ impl Gateway {
         batch.writes.push(Write::Put(keys::part(&slot.id, slot.number, revision), part.encode()));
         let LoadedUpload { bucket, record, .. } = &slot.upload;
         batch.usage.part(*bucket, &record.charge, slot.id, part.size, is_first);
-        self.keep_quotas(batch, *bucket, &record.charge).await
+        self.keep_quotas(&mut batch.usage, *bucket, &record.charge).await
     }
 
     /// Refuses a part that there is no room for now.

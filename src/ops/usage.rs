@@ -8,11 +8,7 @@
 //!   that its end can take them off the others whatever else is going on.
 //! - A limit holds for what grows. Who deletes, replaces by less, or completes what has been accepted is never refused.
 
-use super::{
-    Gateway,
-    gateway::decode,
-    publish::{Batch, LoadedUpload},
-};
+use super::{Gateway, gateway::decode, publish::LoadedUpload};
 use crate::{
     meta::{
         Check, Write, count_of,
@@ -152,17 +148,12 @@ impl Usage {
 }
 
 impl Gateway {
-    /// Makes a commit keep the quotas of a bucket and of who writes to it. To be called when all of its changes are added.
-    pub(super) async fn keep_quotas(&self, batch: &mut Batch, bucket: BucketId, charge: &Charge) -> Result<(), Failure> {
-        self.add_limits(&mut batch.usage, bucket, charge).await
-    }
-
     /// Refuses what there is no room for now, before anybody sends it. Whether there is room then is for the commit to say.
     ///
     /// # Errors
     /// `QuotaExceeded`.
     pub(super) async fn make_sure_of_room(&self, mut usage: Usage, bucket: BucketId, charge: &Charge) -> Result<(), Failure> {
-        self.add_limits(&mut usage, bucket, charge).await?;
+        self.keep_quotas(&mut usage, bucket, charge).await?;
         for (check, kind) in usage.limits {
             let Check::AtMost { counters, add, limit } = check else { continue };
             let mut sum = add;
@@ -176,7 +167,8 @@ impl Gateway {
         Ok(())
     }
 
-    async fn add_limits(&self, usage: &mut Usage, bucket: BucketId, charge: &Charge) -> Result<(), Failure> {
+    /// Makes a commit keep the quotas of a bucket and of who writes to it. To be called when all of its changes are added.
+    pub(super) async fn keep_quotas(&self, usage: &mut Usage, bucket: BucketId, charge: &Charge) -> Result<(), Failure> {
         for whose in upload_holders(bucket, charge) {
             if let Some(value) = self.get(&keys::quota(&whose)).await? {
                 usage.limit(&whose, decode(&value)?);

@@ -214,7 +214,7 @@ fn crc_of(kind: u8, payload: &[u8]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::meta::rocks::{RocksSettings, store::Store};
+    use crate::meta::rocks::{RocksSettings, store::Store, tests::files_after_a_kill};
     use rocksdb::WriteBatch;
 
     fn first_loss(directory: &Path) -> io::Result<Option<Damage>> {
@@ -235,15 +235,7 @@ mod tests {
             store.add(&mut batch, b"Olast", Some(&vec![index as u8].into()));
             store.write(batch).unwrap();
         }
-        fs::create_dir(&copy).unwrap();
-        for file in fs::read_dir(&original).unwrap() {
-            let file = file.unwrap();
-            match fs::copy(file.path(), copy.join(file.file_name())) {
-                // Files that RocksDB needs no more are removed in the background.
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                copied => drop(copied.unwrap()),
-            }
-        }
+        files_after_a_kill(&original, &copy);
         drop(store);
         let log = logs(&copy).unwrap().pop().expect("there is a log");
         let bytes = fs::read(&log).unwrap();

@@ -261,6 +261,7 @@ fn create_directory(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::meta::rocks::tests::files_after_a_kill;
     use std::path::PathBuf;
 
     fn batch(store: &Store, number: u8) {
@@ -272,19 +273,6 @@ mod tests {
 
     fn settings() -> RocksSettings {
         RocksSettings::default()
-    }
-
-    /// The files of an index as a kill would leave them.
-    fn killed(original: &Path, copy: &Path) {
-        fs::create_dir(copy).unwrap();
-        for file in fs::read_dir(original).unwrap() {
-            let file = file.unwrap();
-            match fs::copy(file.path(), copy.join(file.file_name())) {
-                // Files that RocksDB needs no more are removed in the background.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                copied => drop(copied.unwrap()),
-            }
-        }
     }
 
     fn logs(index: &Path) -> Vec<PathBuf> {
@@ -315,7 +303,7 @@ mod tests {
         let store = Store::open(&original, &settings()).unwrap();
         (0..3).for_each(|number| batch(&store, number));
         store.db.flush_cf(store.named(RECORDS)).unwrap();
-        killed(&original, &copy);
+        files_after_a_kill(&original, &copy);
         drop(store);
         let log = logs(&copy).into_iter().find(|log| fs::metadata(log).unwrap().len() > 0).unwrap();
         let mut bytes = fs::read(&log).unwrap();
@@ -332,7 +320,7 @@ mod tests {
         let store = Store::open(&original, &settings()).unwrap();
         (0..3).for_each(|number| batch(&store, number));
         store.db.flush_cf(store.named(RECORDS)).unwrap();
-        killed(&original, &copy);
+        files_after_a_kill(&original, &copy);
         drop(store);
         let log = logs(&copy).into_iter().find(|log| fs::metadata(log).unwrap().len() > 0).unwrap();
         let bytes = fs::read(&log).unwrap();
@@ -355,7 +343,7 @@ mod tests {
         let first = fs::read(logs(&original).pop().unwrap()).unwrap();
         let store = Store::open(&original, &settings()).unwrap();
         (1..4).for_each(|number| batch(&store, number));
-        killed(&original, &copy);
+        files_after_a_kill(&original, &copy);
         drop(store);
         let log = logs(&copy).pop().unwrap();
         let bytes = fs::read(&log).unwrap();

@@ -295,3 +295,16 @@ async fn what_is_rewritten_has_no_former_values_in_any_file() {
     assert_eq!(holds_former(), 0);
     assert_eq!((kv.get(b"Ka").await, kv.get(b"Oa").await), (Ok(Some("sealed".into())), Ok(Some("other".into()))));
 }
+
+/// The files of an index as a kill would leave them.
+pub(super) fn files_after_a_kill(original: &std::path::Path, copy: &std::path::Path) {
+    std::fs::create_dir(copy).unwrap();
+    for file in std::fs::read_dir(original).unwrap() {
+        let file = file.unwrap();
+        match std::fs::copy(file.path(), copy.join(file.file_name())) {
+            // Files that RocksDB needs no more are removed in the background.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            copied => drop(copied.unwrap()),
+        }
+    }
+}
