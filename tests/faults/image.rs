@@ -37,11 +37,11 @@ impl Image {
         Self { file, path }
     }
 
-    /// Takes up room so that so many bytes stay free for everybody but root, about: files have blocks of their own.
+    /// Takes up room so that no more than so many bytes stay free for everybody but root, about: files have blocks of their
+    /// own. When the server has taken its margin already, there is nothing to take.
     pub(crate) fn fill_up(&self, name: &str, left: u64) {
         let stat = rustix::fs::statvfs(&self.path).expect("a file system");
-        let free = (stat.f_bavail * stat.f_frsize).checked_sub(left).expect("there is less already");
-        self.take(name, free);
+        self.take(name, (stat.f_bavail * stat.f_frsize).saturating_sub(left));
     }
 
     /// Takes up every block there is, those that are kept for root as well.
