@@ -1,4 +1,4 @@
-//! MD5 of several streams at once: by each engine the processor has, and by the service as bodies use it.
+//! MD5 of several streams at once: by the `md-5` crate, by each engine the processor has, and by the service as bodies use it.
 
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -21,6 +21,15 @@ fn lanes(c: &mut Criterion) {
     group.sample_size(20);
     for count in COUNTS {
         group.throughput(Throughput::Bytes((count * STREAM_BYTES) as u64));
+        group.bench_function(BenchmarkId::new("md-5", count), |bencher| {
+            bencher.iter(|| {
+                for blocks in &streams[..count] {
+                    let mut chain = CHAIN_START;
+                    md5::block_api::compress(&mut chain, black_box(blocks));
+                    black_box(chain);
+                }
+            });
+        });
         for engine in [Engine::Scalar, Engine::Avx2, Engine::Avx512].into_iter().filter(|engine| engine.is_available()) {
             group.bench_function(BenchmarkId::new(format!("{engine:?}"), count), |bencher| {
                 bencher.iter(|| {

@@ -1,6 +1,6 @@
 //! MD5 of one stream, such that whole blocks may be added elsewhere: what is left of a block is kept here.
 
-use super::lanes::{BLOCK_SIZE, Block, CHAIN_START, Chain};
+use super::lanes::{BLOCK_SIZE, Block, CHAIN_START, Chain, compress};
 
 /// MD5 of bytes that come in pieces.
 #[derive(Clone)]
@@ -25,7 +25,7 @@ impl Md5Stream {
         while !bytes.is_empty() {
             bytes = &bytes[self.gather(bytes)..];
             let (mut chain, blocks) = (self.chain, self.blocks(bytes));
-            md5::block_api::compress(&mut chain, blocks);
+            compress(&mut chain, blocks);
             let count = blocks.len();
             bytes = &bytes[self.added(chain, count)..];
         }

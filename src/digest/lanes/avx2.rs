@@ -2,7 +2,7 @@
 
 use super::{
     BLOCK_SIZE, Block, Chain,
-    rounds::{SINES, rounds},
+    rounds::{rounds, sines},
 };
 use std::arch::x86_64::*;
 
@@ -29,6 +29,7 @@ fn compress_vectors(chains: &mut [Chain; LANES], blocks: &[&[Block]; LANES]) {
         let of: [i32; LANES] = std::array::from_fn(|lane| chains[lane][word].cast_signed());
         _mm256_setr_epi32(of[0], of[1], of[2], of[3], of[4], of[5], of[6], of[7])
     };
+    let sines = sines();
     let (mut a, mut b, mut c, mut d) = (words(0), words(1), words(2), words(3));
     let count = blocks.iter().map(|blocks| blocks.len()).min().unwrap_or(0);
     let blocks: [&[Block]; LANES] = blocks.map(|blocks| &blocks[..count]);
@@ -41,22 +42,23 @@ fn compress_vectors(chains: &mut [Chain; LANES], blocks: &[&[Block]; LANES]) {
         let start = (a, b, c, d);
         macro_rules! step {
             ($function:ident, $a:ident, $b:ident, $c:ident, $d:ident, $word:expr, $sine:literal, $shift:literal) => {
-                let added = _mm256_add_epi32($word, _mm256_set1_epi32(SINES[$sine].cast_signed()));
-                let sum = _mm256_add_epi32(_mm256_add_epi32($a, added), step!($function, $b, $c, $d));
+                let sum = _mm256_add_epi32($a, _mm256_add_epi32($word, _mm256_set1_epi32(sines[$sine].cast_signed())));
+                let sum = step!($function, sum, $b, $c, $d);
                 let rotated = _mm256_or_si256(_mm256_slli_epi32::<$shift>(sum), _mm256_srli_epi32::<{ 32 - $shift }>(sum));
                 $a = _mm256_add_epi32($b, rotated);
             };
-            (f, $b:ident, $c:ident, $d:ident) => {
-                _mm256_xor_si256($d, _mm256_and_si256($b, _mm256_xor_si256($c, $d)))
+            (f, $sum:ident, $b:ident, $c:ident, $d:ident) => {
+                _mm256_add_epi32($sum, _mm256_xor_si256($d, _mm256_and_si256($b, _mm256_xor_si256($c, $d))))
             };
-            (g, $b:ident, $c:ident, $d:ident) => {
-                _mm256_xor_si256($c, _mm256_and_si256($d, _mm256_xor_si256($b, $c)))
+            // No bit is in both terms, so their sum is what the standard has `or` for.
+            (g, $sum:ident, $b:ident, $c:ident, $d:ident) => {
+                _mm256_add_epi32(_mm256_add_epi32($sum, _mm256_andnot_si256($d, $c)), _mm256_and_si256($b, $d))
             };
-            (h, $b:ident, $c:ident, $d:ident) => {
-                _mm256_xor_si256($b, _mm256_xor_si256($c, $d))
+            (h, $sum:ident, $b:ident, $c:ident, $d:ident) => {
+                _mm256_add_epi32($sum, _mm256_xor_si256($b, _mm256_xor_si256($c, $d)))
             };
-            (i, $b:ident, $c:ident, $d:ident) => {
-                _mm256_xor_si256($c, _mm256_or_si256($b, _mm256_xor_si256($d, ones)))
+            (i, $sum:ident, $b:ident, $c:ident, $d:ident) => {
+                _mm256_add_epi32($sum, _mm256_xor_si256($c, _mm256_or_si256($b, _mm256_xor_si256($d, ones))))
             };
         }
         rounds!(step, m, a, b, c, d);

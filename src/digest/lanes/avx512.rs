@@ -2,7 +2,7 @@
 
 use super::{
     BLOCK_SIZE, Block, Chain,
-    rounds::{SINES, rounds},
+    rounds::{rounds, sines},
 };
 use std::arch::x86_64::*;
 
@@ -36,6 +36,7 @@ fn compress_vectors(chains: &mut [Chain; LANES], blocks: &[&[Block]; LANES]) {
         }
         load(&of)
     };
+    let sines = sines();
     let (mut a, mut b, mut c, mut d) = (words(0), words(1), words(2), words(3));
     let count = blocks.iter().map(|blocks| blocks.len()).min().unwrap_or(0);
     let blocks: [&[Block]; LANES] = blocks.map(|blocks| &blocks[..count]);
@@ -47,7 +48,7 @@ fn compress_vectors(chains: &mut [Chain; LANES], blocks: &[&[Block]; LANES]) {
         let start = (a, b, c, d);
         macro_rules! step {
             ($function:ident, $a:ident, $b:ident, $c:ident, $d:ident, $word:expr, $sine:literal, $shift:literal) => {
-                let added = _mm512_add_epi32($word, _mm512_set1_epi32(SINES[$sine].cast_signed()));
+                let added = _mm512_add_epi32($word, _mm512_set1_epi32(sines[$sine].cast_signed()));
                 let sum = _mm512_add_epi32(_mm512_add_epi32($a, added), step!($function, $b, $c, $d));
                 $a = _mm512_add_epi32($b, _mm512_rol_epi32::<$shift>(sum));
             };

@@ -9,6 +9,9 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod rounds;
+mod scalar;
+
+pub(super) use scalar::compress;
 
 use std::sync::OnceLock;
 
@@ -43,7 +46,7 @@ pub enum Engine {
     Avx512,
     /// 8 lanes.
     Avx2,
-    /// One stream after the other, by the `md-5` crate.
+    /// One stream after the other.
     Scalar,
 }
 
@@ -82,8 +85,7 @@ impl Engine {
     /// From how many streams on lanes beat one stream after the other (docs/adr/0014).
     fn worthwhile(self) -> usize {
         match self {
-            Self::Avx512 => 2,
-            Self::Avx2 => 3,
+            Self::Avx512 | Self::Avx2 => 3,
             Self::Scalar => usize::MAX,
         }
     }
@@ -109,7 +111,7 @@ pub fn step(engine: Engine, work: &mut [Work<'_>]) -> usize {
         Engine::Avx2 => side_by_side(work, count, avx2::compress),
         #[cfg(not(target_arch = "x86_64"))]
         Engine::Avx512 | Engine::Avx2 => unreachable!("it is not available"),
-        Engine::Scalar => work.iter_mut().for_each(|stream| md5::block_api::compress(&mut stream.chain, &stream.blocks[..count])),
+        Engine::Scalar => work.iter_mut().for_each(|stream| compress(&mut stream.chain, &stream.blocks[..count])),
     }
     for stream in work {
         stream.blocks = &stream.blocks[count..];
@@ -199,7 +201,7 @@ mod tests {
     }
 
     proptest! {
-        /// Every engine does what the scalar one does, whatever the number, the lengths and the alignments of the streams.
+        /// Every engine does what the `md-5` crate does, whatever the number, the lengths and the alignments of the streams.
         #[test]
         fn lanes_equal_the_scalar_twin(
             streams in proptest::collection::vec((0_usize..40, 0_usize..BLOCK_SIZE), 0..50),
