@@ -124,7 +124,13 @@ impl<'a> Stage<'a> {
                 return Ok((!is_there).then(|| key.to_owned()));
             }
             self.made.note(|left| left.keys.push(key.to_owned()));
-            let put = Draft { method: Method::PUT, key: Some(key), query: "", range: None, body: Body::Payload(shape.object_size) };
+            let put = Draft {
+                method: Method::PUT,
+                key: Some(key),
+                query: "",
+                range: None,
+                body: Body::Payload { start: 0, size: shape.object_size },
+            };
             self.need(line, put, Sink::Drop, || format!("object {key} cannot be put"))?;
             Ok(None)
         };
@@ -176,7 +182,7 @@ impl<'a> Stage<'a> {
         let etags = self.each(keys.len().saturating_mul(sizes.len()), |line, index| {
             let (upload, part) = (index / sizes.len(), index % sizes.len());
             let query = format!("partNumber={}&uploadId={}", part + 1, percent::encode(&uploads[upload]));
-            let body = Body::Payload(sizes[part]);
+            let body = Body::Payload { start: 0, size: sizes[part] };
             let put = Draft { method: Method::PUT, key: Some(&keys[upload]), query: &query, range: None, body };
             self.need(line, put, Sink::Drop, || format!("part {} of {} cannot be uploaded", part + 1, keys[upload]))?;
             Ok(line.answer.etag.clone())
