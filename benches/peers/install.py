@@ -1,5 +1,6 @@
 """Installs the servers that partway is compared with, at pinned versions, where they are missing."""
 
+import shutil
 import subprocess
 import sys
 
@@ -36,6 +37,8 @@ def install(name):
     except (OSError, subprocess.CalledProcessError) as error:
         return f"not installed: {last_words(log) or error}"
     stamp.write_text(wanted)
+    # Gigabytes, and of no use any more.
+    shutil.rmtree(PEERS / "target", ignore_errors=True)
     return None
 
 

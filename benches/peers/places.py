@@ -10,6 +10,7 @@ BINARY = pathlib.Path(os.environ.get("PARTWAY_BINARY", REPOSITORY / "target/rele
 CLIENT = pathlib.Path(os.environ.get("PARTWAY_BENCH_BINARY", BINARY))
 FLOOR = pathlib.Path(os.environ.get("PARTWAY_FLOOR", REPOSITORY / "target/release/examples/floor"))
 RESULTS = REPOSITORY / "target/peers"
+DOCUMENT = REPOSITORY / "docs/performance.md"
 CHART = REPOSITORY / "docs/performance/limit.svg"
 
 # Garage takes only keys of its own form.

@@ -136,3 +136,19 @@ def behind(results):
     memory = results["memory"].get("partway")
     if memory and memory > MEMORY_GOAL:
         yield f"peak memory: goal of {MEMORY_GOAL} MiB not reached: {memory:,.0f}"
+
+
+def profile(results):
+    """Where partway's CPU time goes, for docs/performance.md."""
+    rows = [row for row in TABLE if row.name in results["profile"]]
+    parts = list(next(iter(results["profile"].values()))["shares"])
+    table = [["row", "cost", *parts], ["---", *["---:"] * (len(parts) + 1)]]
+    for row in rows:
+        taken = results["profile"][row.name]
+        shares = [f"{taken['shares'][part] * 100:.0f} %" for part in parts]
+        table.append([row.title, f"{cell(row.cost, taken['cost'])} {row.cost.unit}", *shares])
+    tops = []
+    for row in rows:
+        functions = "\n".join(f"    {share:5.1f} %  {function}" for share, function in results["profile"][row.name]["top"])
+        tops.append(f"{row.title}:\n\n{functions}")
+    return "\n\n".join(["\n".join(f"| {' | '.join(cells)} |" for cells in table), *tops])

@@ -65,7 +65,7 @@ TABLE = [
     Row("complete-1000", "Complete 1,000 parts", work("complete", 1, size="1KiB", parts=1000),
         MILLIS, CPU_MILLIS, (8, None), GIB, count=10, floor=False),
     Row("complete-10000", "Complete 10,000 parts", work("complete", 1, size="1KiB", parts=10000),
-        MILLIS, CPU_MILLIS, (60, None), GIB, count=3, floor=False),
+        MILLIS, CPU_MILLIS, (60, None), GIB, count=2, floor=False),
     Row("list", "list 4,514 keys", work("list", 1, objects=4514),
         MILLIS, CPU_MILLIS, (40, None), GIB, floor=False),
 ]

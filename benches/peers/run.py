@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -B
 """Measures partway and its peers side by side, row by row, and prints the table of docs/performance.md.
 
 Every row is carried out by `partway bench` against each server in turn, with the others stopped. A verdict is printed and
@@ -18,12 +18,12 @@ import statistics
 import sys
 import tempfile
 
-import chart
 import cycles
+import document
 import install
 import report
 from measure import Failed, measure, verify
-from places import CHART, GIB, MIB, RESULTS
+from places import DOCUMENT, GIB, MIB, RESULTS
 from rows import DISK, TABLE
 from servers import ALL, PEERS, CannotStart
 
@@ -42,9 +42,8 @@ def main():
             results = merged(json.loads(file.read_text()), results)
         file.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     print((report.markdown if options.markdown else report.text)(results))
-    if options.chart:
-        CHART.parent.mkdir(exist_ok=True)
-        CHART.write_text(chart.limit(results))
+    if options.docs:
+        document.write(results)
     behind = list(report.behind(results))
     print("\n".join(["", "behind or short of a goal:", *behind] if behind else ["", "ahead of every peer, and every goal reached"]), file=sys.stderr)
     print(f"figures: {file}", file=sys.stderr)
@@ -63,9 +62,9 @@ def arguments():
     parser.add_argument("--data", type=pathlib.Path, help="where data goes (a folder in /dev/shm; with --disk one in target/peers)")
     parser.add_argument("--profile", action="store_true", help="also where partway's CPU time goes, by perf")
     parser.add_argument("--markdown", action="store_true", help="print the table as docs/performance.md has it")
-    parser.add_argument("--chart", action="store_true", help=f"draw {CHART.name} anew")
+    parser.add_argument("--docs", action="store_true", help=f"write what was measured into {DOCUMENT.name}, and draw its picture")
     parser.add_argument("--add", action="store_true", help="keep the rows of an earlier run that this one does not have")
-    parser.add_argument("--render", action="store_true", help="measure nothing: print and draw what was measured last")
+    parser.add_argument("--render", action="store_true", help="measure nothing: print, or write, what was measured last")
     options = parser.parse_args()
     rows = DISK if options.disk else TABLE
     if unknown := set(options.rows or []) - {row.name for row in rows} | set(options.servers) - set(names):
