@@ -45,13 +45,13 @@ def work(name, concurrency, **options):
 
 
 TABLE = [
-    Row("up16", "UploadPart 8 MiB, 16 at once", (*work("upload-parts", 16, size="8MiB", parts=1000), "--distinct"),
+    Row("up16", "UploadPart 8 MiB, 16 at once", (*work("upload-parts", 16, size="8MiB", parts=200), "--distinct"),
         MIB_PER_SEC, PER_GIB, (1700, 0.75), 8 * GIB),
-    Row("up1", "UploadPart 8 MiB, one at a time", (*work("upload-parts", 1, size="8MiB", parts=10000), "--distinct"),
+    Row("up1", "UploadPart 8 MiB, one at a time", (*work("upload-parts", 1, size="8MiB", parts=1000), "--distinct"),
         MIB_PER_SEC, PER_GIB, (650, 1.7), 4 * GIB),
     Row("put-1m", "PUT 1 MiB, 16 at once", (*work("put", 16, size="1MiB", objects=512), "--distinct"),
         MIB_PER_SEC, PER_GIB, (1300, 0.9), 6 * GIB),
-    Row("put-4k", "PUT 4 KiB, 32 at once", (*work("put", 32, size="4KiB", objects=60000), "--distinct"),
+    Row("put-4k", "PUT 4 KiB, 32 at once", (*work("put", 32, size="4KiB", objects=100000), "--distinct"),
         PER_SEC, PER_REQUEST, (14000, 70), GIB),
     Row("get-4k", "GET 4 KiB, 32 at once", work("get", 32, size="4KiB", objects=2000),
         PER_SEC, PER_REQUEST, (28000, 35), GIB),
