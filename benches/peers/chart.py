@@ -14,11 +14,10 @@ def limit(results):
     bars = list(stacks(results))
     scale = (WIDTH - LEFT - RIGHT) / max([sum(size for _, size in stack) for _, stack in bars] + [ROW.goals[1]])
     height = TOP + len(bars) * (BAR + GAP) + 34
-    parts = [f"{escape(ROW.title)}: {escape(ROW.cost.unit)} of the server"]
     svg = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="13">',
         f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
-        f'<text x="12" y="22" font-size="15">{parts[0]}</text>',
+        f'<text x="12" y="22" font-size="15">{escape(ROW.title)}: {escape(ROW.cost.unit)} of the server</text>',
         *legend(bars),
     ]
     for number, (name, stack) in enumerate(bars):
