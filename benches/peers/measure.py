@@ -59,7 +59,10 @@ def verify(server, report):
 def measure(server, row, secs, report):
     """Speed, cost and whatever else a run has to tell."""
     limit = ["--count", str(row.count)] if row.count else ["--duration", f"{secs}s"]
-    result = bench(server, [*row.arguments, *limit, *server.instead.get(row.name, ())], report)
+    arguments = list(row.arguments)
+    for option, value in server.instead.get(row.name, {}).items():
+        arguments[arguments.index(option) + 1] = value
+    result = bench(server, [*arguments, *limit], report)
     speed, cost = figures(row, result)
     retries = sum(measured["retries"] for measured in result["operations"])
     return {"speed": speed, "cost": cost, "retries": retries, "client_cpu_secs": result["client_cpu_secs"], "elapsed_secs": result["elapsed_secs"]}
@@ -68,7 +71,8 @@ def measure(server, row, secs, report):
 def shortened(complaint):
     """The part of a complaint that says what is wrong."""
     lines = [line for line in complaint.strip().splitlines() if line] or ["it says nothing"]
-    text = re.sub(r"^(partway|partway bench|error)(:| ) ?(bench: )?", "", lines[-1].strip())
+    said = next((line for line in lines if line.startswith("error")), lines[-1])
+    text = re.sub(r"^(error|partway bench|partway): *", "", said.strip())
     if "EntityTooSmall" in text:
         return "refused: EntityTooSmall, for parts below 5 MiB"
     return text if len(text) <= 160 else f"{text[:157]}…"

@@ -25,7 +25,7 @@ class Server:
     about = ""
     # How it is made to sync what it acknowledges, in words; None when it cannot.
     synced = None
-    # Options of `partway bench` for this server alone, by row.
+    # Other values of options of `partway bench` for this server, by row.
     instead = {}
 
     def __init__(self, folder, is_synced):
@@ -142,7 +142,7 @@ class Floor(Server):
     name = "floor"
     about = "hyper alone: bytes between socket and file, no digest, no signature, no index, no sync"
     # It cannot put parts together.
-    instead = {row: ("--parts", "1") for row in ("get-2g", "range")}
+    instead = {row: {"--parts": "1"} for row in ("get-2g", "range")}
 
     def prepare(self):
         self.data.mkdir()
