@@ -1,5 +1,6 @@
 """Where partway's CPU time goes, by perf: samples of the CPU clock, counted by function."""
 
+import dataclasses
 import re
 import shutil
 import signal
@@ -40,17 +41,23 @@ def take(server, secs, folder):
 
 def profile(server, row, secs, folder):
     data = folder / "perf.data"
+    # What is prepared and cleaned up is not what is measured.
+    kept = dataclasses.replace(row, arguments=(*row.arguments, "--keep", "--prefix", f"profile/{row.name}/"))
+    if "get" in row.arguments:
+        measure(server, kept, secs, folder / "report.json")
     record = ["perf", "record", "-F", "997", "-e", "cpu-clock", "-p", str(server.pid), "-o", data]
     recorder = subprocess.Popen(record, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        measured = measure(server, row, secs, folder / "report.json")
+        measured = measure(server, kept, secs, folder / "report.json")
     finally:
         recorder.send_signal(signal.SIGINT)
         recorder.wait()
     command = ["perf", "report", "-i", data, "--stdio", "--no-inline", "--sort", "symbol", "--percent-limit", "0"]
     told = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, timeout=300).stdout
     data.unlink()
-    functions = [(float(share), name.strip()) for share, name in re.findall(r"^ +([0-9.]+)% +(\[.\] .*)$", told, re.MULTILINE)]
+    # Two columns that are for processors with other counters are empty.
+    found = re.findall(r"^ +([0-9.]+)% +(\[.\] .*?)(?: +- +-)? *$", told, re.MULTILINE)
+    functions = [(float(share), name) for share, name in found]
     shares = {name: 0.0 for name, _ in PARTS} | {"rest": 0.0}
     for share, function in functions:
         shares[part(function)] += share / 100

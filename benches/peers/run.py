@@ -63,7 +63,7 @@ def arguments():
     parser.add_argument("--profile", action="store_true", help="also where partway's CPU time goes, by perf")
     parser.add_argument("--markdown", action="store_true", help="print the table as docs/performance.md has it")
     parser.add_argument("--docs", action="store_true", help=f"write what was measured into {DOCUMENT.name}, and draw its picture")
-    parser.add_argument("--add", action="store_true", help="keep the rows of an earlier run that this one does not have")
+    parser.add_argument("--add", action="store_true", help="keep what an earlier run measured and this one does not: no longer one run")
     parser.add_argument("--render", action="store_true", help="measure nothing: print, or write, what was measured last")
     options = parser.parse_args()
     rows = DISK if options.disk else TABLE
@@ -160,11 +160,13 @@ def median(runs):
 
 
 def merged(before, now):
-    """Rows of both, what is new instead of what is old."""
-    for key in ("rows", "about", "absent", "unverified"):
-        now[key] = before[key] | now[key]
+    """What both measured, the new instead of the old."""
+    now["rows"] = before["rows"] | {row: before["rows"].get(row, {}) | servers for row, servers in now["rows"].items()}
+    for key in ("absent", "unverified"):
+        now[key] = {server: why for server, why in before[key].items() if server not in now["servers"]} | now[key]
+    now["about"] = before["about"] | now["about"]
     now["memory"] = {server: max(before["memory"].get(server, 0), now["memory"].get(server, 0)) for server in before["memory"] | now["memory"]}
-    now["profile"] = now["profile"] or before["profile"]
+    now["profile"] = before["profile"] | now["profile"]
     for key in ("servers", "peers"):
         now[key] = [server.name for server in ALL if server.name in before[key] + now[key]]
     return now
