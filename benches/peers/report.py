@@ -78,10 +78,11 @@ def over_all(results):
 
 def peer_cell(results, row, server, kind, figure):
     value = of(results, row, server, kind)
-    trouble = results["rows"][row.name].get(server, {}).get("trouble") or results["absent"].get(server)
-    if value is None and trouble:
-        return ("refused" if trouble.startswith("refused") else "failed") + f" [{notes(results).index(trouble) + 1}]"
-    return cell(figure, value)
+    trouble, absent = results["rows"][row.name].get(server, {}).get("trouble"), results["absent"].get(server)
+    if value is not None or not (trouble or absent):
+        return cell(figure, value)
+    word = "refused" if (trouble or "").startswith("refused") else "failed" if trouble else "none"
+    return f"{word} [{notes(results).index(trouble or absent) + 1}]"
 
 
 def verdict(yes):
