@@ -1,6 +1,6 @@
 # One screen: run it, build it, test it, check it. One profile, so that RocksDB is compiled once.
 
-.PHONY: run build test test-rust test-clients test-crash test-races fuzz bench lint advisories clean prerequisites
+.PHONY: run build test test-rust test-clients test-crash test-races fuzz bench bench-peers lint advisories clean prerequisites
 .DEFAULT_GOAL := build
 
 # Serves on 127.0.0.1:9000 with data in ./partway-data. More flags: make run ARGS="--listen 0.0.0.0:9000"
@@ -54,6 +54,12 @@ fuzz: prerequisites
 bench: prerequisites
 	cargo bench --profile release --locked --bench complete --bench digest --bench lanes
 
+# partway beside Garage, s3s-fs, JuiceFS and rclone, which are installed into .peers: half an hour, the first time more. A part of
+# it: make bench-peers ARGS="--quick --rows up16,put-4k --servers partway,garage". Synced, on a real disk: ARGS=--disk
+bench-peers: build
+	cargo build --release --locked --example floor
+	benches/peers/run.py $(ARGS)
+
 lint: prerequisites
 	cargo fmt --all --check
 	cargo clippy --release --locked --all-targets -- -D warnings
@@ -67,4 +73,4 @@ advisories:
 # The data directory stays.
 clean:
 	cargo clean
-	rm -rf .clients
+	rm -rf .clients .peers

@@ -7,6 +7,7 @@ use partway::bench::Report;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use server::{Server, bench, partway, refusal, report};
 use std::{
+    collections::BTreeSet,
     io::{BufRead as _, BufReader, Read as _},
     process::Stdio,
     time::{Duration, Instant},
@@ -183,6 +184,30 @@ fn a_run_by_time_ends_and_tells_what_the_server_used() {
 
     let (status, complaint) = refusal(bench(&server.endpoint(), &[&arguments[..arguments.len() - 1], &["4194305"]].concat()));
     assert!(status == Some(1) && complaint.contains("process 4194305 cannot be looked at"), "{status:?} {complaint}");
+}
+
+#[test]
+fn distinct_bodies_have_different_etags_and_others_the_same() {
+    let server = Server::start(&[]);
+    assert_eq!(server.ask("PUT", "/load").status, 200);
+    for (distinct, expected) in [(&[][..], 1), (&["--distinct"][..], 12)] {
+        let fixed = ["--work", "put", "--bucket", "load", "--count", "12", "--size", "40KiB", "--prefix", "p/", "--keep"];
+        let report = report(&server.endpoint(), &[&fixed[..], distinct].concat());
+        assert_eq!(report.is_distinct, expected > 1);
+        let listed = server.ask("GET", "/load?list-type=2").text();
+        let etags: BTreeSet<&str> = listed.split("<ETag>").skip(1).filter_map(|rest| rest.split("</ETag>").next()).collect();
+        assert_eq!((etags.len(), listed.matches("<Key>").count()), (expected, 12), "{listed}");
+    }
+}
+
+#[test]
+fn parts_that_are_completed_have_the_size_that_is_given() {
+    let server = Server::start(&["--s3-part-size-min", "1KiB"]);
+    let arguments = ["--work", "complete", "--bucket", "load", "--size", "1KiB", "--parts", "1100", "--count", "1", "--keep"];
+    let report = report(&server.endpoint(), &arguments);
+    assert_eq!((report.size_bytes, report.parts, report.operations[0].count), (1024, 1100, 1));
+    let listed = server.ask("GET", "/load?list-type=2").text();
+    assert!(listed.contains("<Size>1126400</Size>"), "{listed}");
 }
 
 #[test]

@@ -45,8 +45,8 @@ pub(super) enum Body {
     Empty,
     /// A document.
     Bytes(Box<[u8]>),
-    /// So many bytes of the payload.
-    Payload(u64),
+    /// So many bytes of the payload, from there on.
+    Payload { start: u64, size: u64 },
 }
 
 impl Body {
@@ -54,7 +54,7 @@ impl Body {
         match self {
             Self::Empty => 0,
             Self::Bytes(bytes) => bytes.len() as u64,
-            Self::Payload(size) => *size,
+            Self::Payload { size, .. } => *size,
         }
     }
 }
@@ -152,13 +152,13 @@ impl Connection {
     fn send(&mut self, request: &Request, payload: &Payload) -> io::Result<()> {
         let size = request.body.size();
         match (&self.stream, &request.body) {
-            (Stream::Plain(stream), Body::Payload(_)) if size > TOGETHER_MAX => {
+            (Stream::Plain(stream), Body::Payload { start, .. }) if size > TOGETHER_MAX => {
                 let mut head = &request.head[..];
                 while !head.is_empty() {
                     let sent = SockRef::from(stream).send_with_flags(head, MSG_MORE)?;
                     head = &head[sent..];
                 }
-                return send_file(stream, payload, size);
+                return send_file(stream, payload, *start, size);
             }
             _ => {}
         }
@@ -168,19 +168,19 @@ impl Connection {
         match &request.body {
             Body::Empty => {}
             Body::Bytes(bytes) => self.together.extend_from_slice(bytes),
-            Body::Payload(size) if *size <= TOGETHER_MAX => {
+            Body::Payload { start, size } if *size <= TOGETHER_MAX => {
                 while rest < *size {
-                    let piece = piece(payload, rest, *size, WRITE_SIZE);
+                    let piece = piece(payload, start + rest, size - rest);
                     self.together.extend_from_slice(piece);
                     rest += piece.len() as u64;
                 }
             }
-            Body::Payload(_) => {}
+            Body::Payload { .. } => {}
         }
         self.write(Piece::Together)?;
-        if let Body::Payload(size) = request.body {
+        if let Body::Payload { start, size } = request.body {
             while rest < size {
-                let piece = piece(payload, rest, size, WRITE_SIZE);
+                let piece = piece(payload, start + rest, size - rest);
                 rest += piece.len() as u64;
                 self.write(Piece::Bytes(piece))?;
             }
@@ -378,10 +378,10 @@ fn read_head(response: &httparse::Response<'_, '_>, answer: &mut Answer) -> io::
     Ok(framing)
 }
 
-fn send_file(stream: &TcpStream, payload: &Payload, size: u64) -> io::Result<()> {
+fn send_file(stream: &TcpStream, payload: &Payload, start: u64, size: u64) -> io::Result<()> {
     let (period, mut position) = (payload.period(), 0);
     while position < size {
-        let mut offset = position % period;
+        let mut offset = (start + position) % period;
         let count = usize::try_from((size - position).min(period - offset)).unwrap_or(usize::MAX);
         let sent = uninterrupted(|| Ok(rustix::fs::sendfile(stream, &payload.file, Some(&mut offset), count)?))?;
         if sent == 0 {
@@ -392,10 +392,10 @@ fn send_file(stream: &TcpStream, payload: &Payload, size: u64) -> io::Result<()>
     Ok(())
 }
 
-/// The payload from a position on, up to a size.
-fn piece(payload: &Payload, position: u64, size: u64, most: usize) -> &[u8] {
+/// The payload from a position on, as much of a rest as is written at once.
+fn piece(payload: &Payload, position: u64, rest: u64) -> &[u8] {
     let bytes = payload.at(position);
-    &bytes[..bytes.len().min(most).min(usize::try_from(size - position).unwrap_or(usize::MAX))]
+    &bytes[..bytes.len().min(WRITE_SIZE).min(usize::try_from(rest).unwrap_or(usize::MAX))]
 }
 
 fn uninterrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {

@@ -33,6 +33,7 @@ pub fn differences(a: &Report, b: &Report) -> Vec<String> {
             ("parts", report.parts.to_string()),
             ("concurrency", report.concurrency.to_string()),
             ("verify", report.is_verified.to_string()),
+            ("distinct", report.is_distinct.to_string()),
         ]
     };
     let pairs = settings(a).into_iter().zip(settings(b)).filter(|(a, b)| a != b);

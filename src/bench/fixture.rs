@@ -23,6 +23,7 @@ pub(crate) fn order() -> Order {
         concurrency: 16,
         limit: Limit::Count(1000),
         verify: false,
+        distinct: false,
         keep: false,
         server_pid: None,
     }
@@ -63,6 +64,7 @@ pub(crate) fn report() -> Report {
         count_max: None,
         duration_secs_max: Some(2.0),
         is_verified: false,
+        is_distinct: false,
         elapsed_secs: 2.0,
         operations: vec![measured("upload-part", 24 << 20), measured("get", 3 << 20)],
         troubles: Vec::new(),

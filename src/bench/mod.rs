@@ -136,6 +136,8 @@ pub struct Order {
     pub limit: Limit,
     /// Whether the content of what is read is compared, and the ETag of what is written.
     pub verify: bool,
+    /// Whether what is measured writes bodies that differ from each other, for servers that store equal bytes once.
+    pub distinct: bool,
     /// Whether what was made stays.
     pub keep: bool,
     /// The server's process, when it is on this machine.
@@ -149,7 +151,9 @@ pub struct Order {
 pub fn run(order: &Order, tell: &dyn Fn(&str)) -> Result<Report, BenchError> {
     let shape = plan::Shape::of(order)?;
     let site = site::Site::new(order)?;
-    let payload = payload::Payload::new(shape.size.max(shape.part_size)).map_err(BenchError::Memory)?;
+    // Bodies that differ begin at different places of it.
+    let payload_size = if order.distinct { payload::SIZE_MAX } else { shape.size.max(shape.part_size) };
+    let payload = payload::Payload::new(payload_size).map_err(BenchError::Memory)?;
     if let Some(pid) = order.server_pid {
         cpu::usage(Some(pid)).map_err(|source| BenchError::Process { pid, source })?;
     }

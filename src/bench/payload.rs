@@ -8,7 +8,7 @@ use std::{
 };
 
 /// Longer bodies repeat themselves. Bytes.
-const SIZE_MAX: u64 = 32 << 20;
+pub(super) const SIZE_MAX: u64 = 32 << 20;
 
 /// The beginning of every body; a longer body is this over and over.
 pub(super) struct Payload {

@@ -5,6 +5,7 @@
 use super::{
     BenchError, Limit, Order, Work,
     client::{Body, Request, Sink},
+    payload,
     prepare::{Stage, complete_document},
     site::{Draft, Site},
 };
@@ -132,9 +133,12 @@ impl Shape {
             _ => size,
         };
         let object_parts = match work {
-            Work::List => 1,
-            _ if object_size <= READ_SIZE => order.parts.unwrap_or(1),
-            _ => order.parts.unwrap_or(u16::try_from(object_size.div_ceil(READ_PART_SIZE)).unwrap_or(u16::MAX)),
+            // Parts are those of uploads, if of anything.
+            Work::UploadParts | Work::Put | Work::List | Work::Complete => 1,
+            Work::Get | Work::Range | Work::Mixed if object_size <= READ_SIZE => order.parts.unwrap_or(1),
+            Work::Get | Work::Range | Work::Mixed => {
+                order.parts.unwrap_or(u16::try_from(object_size.div_ceil(READ_PART_SIZE)).unwrap_or(u16::MAX))
+            }
         };
         let objects = order.objects.unwrap_or(match work {
             Work::Put => count.unwrap_or(RING_SIZE as u64).clamp(1, RING_SIZE as u64),
@@ -159,6 +163,9 @@ impl Shape {
         let part_size = object_size.div_ceil(u64::from(object_parts));
         if size > BODY_SIZE_MAX || part_size > BODY_SIZE_MAX {
             return setting("a body may have up to 5 GiB".to_owned());
+        }
+        if order.distinct && order.verify {
+            return setting("bodies cannot be distinct and verified: only one ETag is known".to_owned());
         }
         if matches!(work, Work::Range) && (size == 0 || size > object_size) {
             return setting("a range has at least one byte and is no larger than its object".to_owned());
@@ -208,7 +215,7 @@ fn random_prefix() -> String {
 /// # Errors
 /// When it cannot be prepared.
 pub(super) fn ring(order: &Order, shape: &Shape, stage: &Stage<'_>) -> Result<Ring, BenchError> {
-    let maker = Maker { site: stage.site, shape, etag: etag(order, shape, stage), verify: order.verify };
+    let maker = Maker { site: stage.site, shape, etag: etag(order, shape, stage), verify: order.verify, distinct: order.distinct };
     let read = |place: &str| -> Result<Vec<String>, BenchError> {
         let keys = shape.keys(place, shape.objects);
         stage.objects(&keys, shape, order.prefix.is_some())?;
@@ -237,6 +244,7 @@ struct Maker<'a> {
     shape: &'a Shape,
     etag: Option<Arc<str>>,
     verify: bool,
+    distinct: bool,
 }
 
 impl Maker<'_> {
@@ -244,17 +252,23 @@ impl Maker<'_> {
         self.etag.clone().map_or(Check::Nothing, Check::ETag)
     }
 
+    /// The measured body with this number.
+    fn body(&self, number: u64) -> Body {
+        let start = if self.distinct { scatter(number) % payload::SIZE_MAX } else { 0 };
+        Body::Payload { start, size: self.shape.size }
+    }
+
     fn operation(&self, kind: Kind, draft: Draft<'_>, sink: Sink, check: Check) -> Result<Operation, BenchError> {
         Ok(Operation { kind, requests: vec![self.site.request(draft)?], sink, check, makes: None })
     }
 
     fn puts(&self, count: usize) -> Result<Vec<Operation>, BenchError> {
-        let put = |key: String| {
-            let draft = Draft { method: Method::PUT, key: Some(&key), query: "", range: None, body: Body::Payload(self.shape.size) };
+        let put = |(key, number): (String, u64)| {
+            let draft = Draft { method: Method::PUT, key: Some(&key), query: "", range: None, body: self.body(number) };
             let operation = self.operation(Kind::Put, draft, Sink::Drop, self.written())?;
             Ok(Operation { makes: Some(key), ..operation })
         };
-        self.shape.keys("put", count).into_iter().map(put).collect()
+        self.shape.keys("put", count).into_iter().zip(0..).map(put).collect()
     }
 
     /// Part after part, every upload's first ones first.
@@ -263,13 +277,13 @@ impl Maker<'_> {
         let uploads = stage.uploads(&keys)?;
         let numbers = 1..=self.shape.upload_parts;
         let all = numbers.flat_map(|number| keys.iter().zip(&uploads).map(move |(key, upload)| (number, key, upload)));
-        let part = |(number, key, upload): (u16, &String, &String)| {
+        let part = |((number, key, upload), place): ((u16, &String, &String), u64)| {
             let query = format!("partNumber={number}&uploadId={}", percent::encode(upload));
-            let body = Body::Payload(self.shape.size);
+            let body = self.body(place);
             let draft = Draft { method: Method::PUT, key: Some(key), query: &query, range: None, body };
             self.operation(Kind::UploadPart, draft, Sink::Drop, self.written())
         };
-        all.map(part).collect()
+        all.zip(0..).map(part).collect()
     }
 
     fn gets(&self, keys: &[String]) -> Result<Vec<Operation>, BenchError> {
@@ -407,6 +421,8 @@ mod tests {
         assert_eq!((small.objects, small.object_parts), (1000, 1));
         let puts = shape(|order| (order.work, order.limit) = (Work::Put, Limit::Count(7))).unwrap();
         assert_eq!(puts.objects, 7);
+        let complete = shape(|order| (order.work, order.size, order.parts) = (Work::Complete, Some(1), Some(10_000))).unwrap();
+        assert_eq!((complete.size, complete.upload_parts, complete.uploads), (1, 10_000, 1000), "the size is that of each part");
         let uneven = shape(|order| (order.work, order.size, order.parts) = (Work::Get, Some(10), Some(6))).unwrap();
         assert_eq!((uneven.part_size, uneven.object_parts), (2, 5), "six parts of two bytes would be more than there are");
         assert_ne!(puts.prefix, small.prefix, "runs do not meet");
@@ -414,7 +430,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_together_is_refused() {
-        let refused: [fn(&mut Order); 8] = [
+        let refused: [fn(&mut Order); 9] = [
             |order| order.concurrency = 0,
             |order| order.concurrency = 1025,
             |order| order.objects = Some(0),
@@ -423,6 +439,7 @@ mod tests {
             |order| order.limit = Limit::Count(0),
             |order| order.size = Some((5 << 30) + 1),
             |order| (order.work, order.size, order.object_size) = (Work::Range, Some(2), Some(1)),
+            |order| (order.distinct, order.verify) = (true, true),
         ];
         for (number, change) in refused.into_iter().enumerate() {
             assert!(matches!(shape(change), Err(BenchError::Setting(_))), "{number}");
@@ -430,10 +447,27 @@ mod tests {
     }
 
     #[test]
+    fn distinct_bodies_begin_at_different_places() {
+        let order = Order { distinct: true, size: Some(4096), ..order() };
+        let (site, shape) = (Site::new(&order).unwrap(), Shape::of(&order).unwrap());
+        let starts = |distinct| {
+            let maker = Maker { site: &site, shape: &shape, etag: None, verify: false, distinct };
+            let bodies = maker.puts(1000).unwrap().into_iter().map(|operation| operation.requests[0].body.clone());
+            let starts = bodies.map(|body| match body {
+                Body::Payload { start, size: 4096 } if start < payload::SIZE_MAX => start,
+                body => panic!("{body:?}"),
+            });
+            starts.collect::<std::collections::BTreeSet<u64>>()
+        };
+        assert_eq!(starts(false).len(), 1);
+        assert_eq!(starts(true).len(), 1000);
+    }
+
+    #[test]
     fn ranges_lie_within_their_objects_and_listings_have_all_pages() {
         let order = Order { work: Work::Range, size: Some(10), object_size: Some(95), ..order() };
         let (site, shape) = (Site::new(&order).unwrap(), Shape::of(&order).unwrap());
-        let maker = Maker { site: &site, shape: &shape, etag: None, verify: true };
+        let maker = Maker { site: &site, shape: &shape, etag: None, verify: true, distinct: false };
         let keys = shape.keys("read", 2500);
         for operation in maker.ranges(&keys[..3]).unwrap() {
             let Sink::Compare { position, .. } = operation.sink else { panic!("it is to be verified") };

@@ -22,12 +22,15 @@ use std::{
     thread,
 };
 
-/// Prepares and cleans up, with as many threads as the run has workers.
+/// So many threads prepare, at least: what is measured one at a time need not be made one at a time.
+const THREADS: usize = 16;
+
+/// Prepares and cleans up, with as many threads as the run has workers, or more.
 pub(super) struct Stage<'a> {
     pub(super) site: &'a Site,
     pub(super) payload: &'a Payload,
     pub(super) made: Made,
-    concurrency: usize,
+    threads: usize,
     asked: AtomicU64,
 }
 
@@ -65,7 +68,7 @@ impl Made {
 
 impl<'a> Stage<'a> {
     pub(super) fn new(site: &'a Site, payload: &'a Payload, concurrency: usize) -> Self {
-        Self { site, payload, made: Made::default(), concurrency, asked: AtomicU64::new(0) }
+        Self { site, payload, made: Made::default(), threads: concurrency.max(THREADS), asked: AtomicU64::new(0) }
     }
 
     /// Whether there is something to clean up.
@@ -124,7 +127,13 @@ impl<'a> Stage<'a> {
                 return Ok((!is_there).then(|| key.to_owned()));
             }
             self.made.note(|left| left.keys.push(key.to_owned()));
-            let put = Draft { method: Method::PUT, key: Some(key), query: "", range: None, body: Body::Payload(shape.object_size) };
+            let put = Draft {
+                method: Method::PUT,
+                key: Some(key),
+                query: "",
+                range: None,
+                body: Body::Payload { start: 0, size: shape.object_size },
+            };
             self.need(line, put, Sink::Drop, || format!("object {key} cannot be put"))?;
             Ok(None)
         };
@@ -176,7 +185,7 @@ impl<'a> Stage<'a> {
         let etags = self.each(keys.len().saturating_mul(sizes.len()), |line, index| {
             let (upload, part) = (index / sizes.len(), index % sizes.len());
             let query = format!("partNumber={}&uploadId={}", part + 1, percent::encode(&uploads[upload]));
-            let body = Body::Payload(sizes[part]);
+            let body = Body::Payload { start: 0, size: sizes[part] };
             let put = Draft { method: Method::PUT, key: Some(&keys[upload]), query: &query, range: None, body };
             self.need(line, put, Sink::Drop, || format!("part {} of {} cannot be uploaded", part + 1, keys[upload]))?;
             Ok(line.answer.etag.clone())
@@ -246,7 +255,7 @@ impl<'a> Stage<'a> {
             outcome.map(|()| done)
         };
         let outcomes: Vec<Result<Vec<(usize, T)>, BenchError>> = thread::scope(|scope| {
-            let threads: Vec<_> = (0..self.concurrency.min(count)).map(|_| scope.spawn(work)).collect();
+            let threads: Vec<_> = (0..self.threads.min(count)).map(|_| scope.spawn(work)).collect();
             threads.into_iter().map(|thread| thread.join().expect("it does not panic")).collect()
         });
         let mut done: Vec<(usize, T)> = outcomes.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();

@@ -36,6 +36,9 @@ pub struct Report {
     pub duration_secs_max: Option<f64>,
     /// Whether contents and ETags were compared.
     pub is_verified: bool,
+    /// Whether no two bodies were alike.
+    #[serde(default)]
+    pub is_distinct: bool,
     /// From the first measured request to the last answer. Seconds.
     pub elapsed_secs: f64,
     /// By kind of operation.
@@ -183,6 +186,7 @@ impl Figures<'_> {
             count_max,
             duration_secs_max,
             is_verified: order.verify,
+            is_distinct: order.distinct,
             elapsed_secs,
             operations,
             troubles: results.troubles.iter().map(|(what, &count)| TroubleCount { what: what.clone(), count }).collect(),

@@ -214,7 +214,8 @@ mod tests {
 
     fn head(order: &Order, key: Option<&str>, query: &str) -> String {
         let site = Site::new(order).unwrap();
-        let request = site.request(Draft { method: Method::PUT, key, query, range: Some((1, 2)), body: Body::Payload(7) });
+        let request =
+            site.request(Draft { method: Method::PUT, key, query, range: Some((1, 2)), body: Body::Payload { start: 0, size: 7 } });
         String::from_utf8(request.unwrap().head.into()).unwrap()
     }
 

@@ -79,6 +79,10 @@ pub(super) fn command() -> Command {
         .arg(value("connect", "HOST:PORT", "Connect there instead of to the endpoint's host"))
         .arg(switch("virtual-host", "Name the bucket in the host instead of in the path, as Aliyun's own endpoints want it"))
         .arg(switch("verify", "Compare what is read, and the ETags of what is written; costs CPU time"))
+        .arg(
+            switch("distinct", "Write bodies that differ from each other, as a server that stores equal bytes once would not write them")
+                .conflicts_with("verify"),
+        )
         .arg(switch("keep", "Leave what was made"))
         .arg(
             value("server-pid", "PID", "The server's process on this machine, for its CPU time and memory")
@@ -195,6 +199,7 @@ fn order(matches: &ArgMatches, environment: &HashMap<String, String>) -> Result<
         concurrency: usize::try_from(concurrency).unwrap_or(usize::MAX),
         limit,
         verify: matches.get_flag("verify"),
+        distinct: matches.get_flag("distinct"),
         keep: matches.get_flag("keep"),
         server_pid: matches.get_one::<u32>("server-pid").copied(),
     })

@@ -34,14 +34,17 @@ fn asked(answer: &'static str, sink: Sink) -> (io::Result<()>, Answer, bool) {
 fn bodies_arrive_whole_whichever_way_they_are_sent() {
     let payload = Payload::new(100_000).unwrap();
     let document = vec![7; 50_000];
-    let content = |size: u64| (0..size).map(|position| payload.at(position)[0]).collect::<Vec<u8>>();
+    let from = |start: u64, size: u64| (start..start + size).map(|position| payload.at(position)[0]).collect::<Vec<u8>>();
+    let content = |size: u64| from(0, size);
     for (body, expected) in [
         (Body::Empty, Vec::new()),
         (Body::Bytes(document.clone().into()), document),
-        (Body::Payload(10), content(10)),
-        (Body::Payload(TOGETHER_MAX), content(TOGETHER_MAX)),
-        (Body::Payload(TOGETHER_MAX + 1), content(TOGETHER_MAX + 1)),
-        (Body::Payload(1_234_567), content(1_234_567)),
+        (Body::Payload { start: 0, size: 10 }, content(10)),
+        (Body::Payload { start: 0, size: TOGETHER_MAX }, content(TOGETHER_MAX)),
+        (Body::Payload { start: 0, size: TOGETHER_MAX + 1 }, content(TOGETHER_MAX + 1)),
+        (Body::Payload { start: 0, size: 1_234_567 }, content(1_234_567)),
+        (Body::Payload { start: 99_990, size: 20 }, from(99_990, 20)),
+        (Body::Payload { start: 1_099_999, size: 345_678 }, from(1_099_999, 345_678)),
     ] {
         let request = request(body);
         let expected = [&request.head[..], &expected].concat();
@@ -130,7 +133,7 @@ fn a_refusal_before_the_bodys_end_is_told_instead_of_the_broken_pipe() {
     peer.shutdown(std::net::Shutdown::Both).unwrap();
     let mut connection = Connection::over(Stream::Plain(stream));
     let mut got = Answer::default();
-    let outcome = connection.exchange(&request(Body::Payload(64 << 20)), &payload, Sink::Drop, &mut got);
+    let outcome = connection.exchange(&request(Body::Payload { start: 0, size: 64 << 20 }), &payload, Sink::Drop, &mut got);
     assert!(outcome.is_ok(), "{outcome:?}");
     assert_eq!((got.status, connection.is_over()), (403, true));
 }
