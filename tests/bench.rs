@@ -194,7 +194,8 @@ fn distinct_bodies_have_different_etags_and_others_the_same() {
         let fixed = ["--work", "put", "--bucket", "load", "--count", "12", "--size", "40KiB", "--prefix", "p/", "--keep"];
         let report = report(&server.endpoint(), &[&fixed[..], distinct].concat());
         assert_eq!(report.is_distinct, expected > 1);
-        let listed = server.ask("GET", "/load?list-type=2").text();
+        let answer = server.ask("GET", "/load?list-type=2");
+        let listed = answer.text();
         let etags: BTreeSet<&str> = listed.split("<ETag>").skip(1).filter_map(|rest| rest.split("</ETag>").next()).collect();
         assert_eq!((etags.len(), listed.matches("<Key>").count()), (expected, 12), "{listed}");
     }
@@ -206,7 +207,8 @@ fn parts_that_are_completed_have_the_size_that_is_given() {
     let arguments = ["--work", "complete", "--bucket", "load", "--size", "1KiB", "--parts", "1100", "--count", "1", "--keep"];
     let report = report(&server.endpoint(), &arguments);
     assert_eq!((report.size_bytes, report.parts, report.operations[0].count), (1024, 1100, 1));
-    let listed = server.ask("GET", "/load?list-type=2").text();
+    let answer = server.ask("GET", "/load?list-type=2");
+    let listed = answer.text();
     assert!(listed.contains("<Size>1126400</Size>"), "{listed}");
 }
 
