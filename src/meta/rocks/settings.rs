@@ -119,8 +119,7 @@ impl RocksSettings {
         table.set_bloom_filter(10.0, false);
         table.set_optimize_filters_for_memory(true);
         // Indexes and filters count against the cache, so that memory stays bounded as the data grows. They come in pieces of
-        // a few KiB below a small top that stays: in one piece, those of a large file are a megabyte, and each read of a key
-        // that nobody asked for lately would bring one in and push everything else out (ADR 0017).
+        // a few KiB below a small top that stays: in one piece, those of a large file take a good part of the cache (ADR 0017).
         table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
         table.set_partition_filters(true);
         table.set_metadata_block_size(METADATA_BLOCK_BYTES);
