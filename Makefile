@@ -1,6 +1,6 @@
 # One screen: run it, build it, test it, check it. One profile, so that RocksDB is compiled once.
 
-.PHONY: run build test test-rust test-clients test-crash test-races fuzz bench bench-peers lint advisories clean prerequisites
+.PHONY: run build test test-rust test-clients test-crash test-races fuzz bench bench-peers bench-scale lint advisories clean prerequisites
 .DEFAULT_GOAL := build
 
 # Serves on 127.0.0.1:9000 with data in ./partway-data. More flags: make run ARGS="--listen 0.0.0.0:9000"
@@ -59,6 +59,18 @@ bench: prerequisites
 bench-peers: build
 	cargo build --release --locked --example floor
 	benches/peers/run.py $(ARGS)
+
+# What requests cost over an index of 1 and 10 million objects: a table, and docs/performance/scale.svg. 50 million take 9 GB and
+# a quarter of an hour: make bench-scale SCALE_OBJECTS="1000000 10000000 50000000"
+SCALE_OBJECTS ?= 1000000 10000000
+SCALE_DIRECTORY ?= target/scale
+bench-scale: prerequisites
+	cargo build --release --locked --bin partway
+	set -e; rm -rf $(SCALE_DIRECTORY); mkdir -p $(SCALE_DIRECTORY) docs/performance; \
+	scale="cargo bench --profile release --locked --bench scale --"; at="$$PWD/$(SCALE_DIRECTORY)"; \
+	for objects in $(SCALE_OBJECTS); do \
+		$$scale fill "$$at/data" $$objects; $$scale measure "$$at/data" $$objects "$$at/$$objects.json"; rm -rf "$$at/data" "$$at/data.log"; \
+	done; $$scale draw "$$at"/*.json "$$PWD/docs/performance/scale.svg"
 
 lint: prerequisites
 	cargo fmt --all --check

@@ -158,8 +158,8 @@ pub const TABLE: &[Setting] = &[
     Setting {
         name: "index-block-cache",
         kind: Kind::Size { min: 1 << 20, max: 1 << 40 },
-        default: Some("128MiB"),
-        meaning: "Memory for the index's cache of blocks.",
+        default: Some("48MiB"),
+        meaning: "Memory for the index's cache of blocks, rows that are not in sorted files yet included, which take half of it at most.",
     },
     Setting {
         name: "connections-max",

@@ -27,8 +27,7 @@ impl ETag {
             Some((digest, count)) => (digest, Some(count)),
             None => (text, None),
         };
-        let mut bytes = [0; 16];
-        hex::decode_to_slice(digest, &mut bytes).ok()?;
+        let bytes = digest_of(digest)?;
         match count {
             None => Some(Self::Whole(bytes)),
             Some(count) => {
@@ -49,10 +48,40 @@ impl ETag {
     }
 }
 
+/// What a byte stands for as a hexadecimal digit; 16 when it is none.
+const DIGITS: [u8; 256] = {
+    let mut digits = [16; 256];
+    let mut digit = 0;
+    while digit < 10 {
+        digits[b'0' as usize + digit] = digit as u8;
+        digit += 1;
+    }
+    while digit < 16 {
+        digits[b'a' as usize + digit - 10] = digit as u8;
+        digits[b'A' as usize + digit - 10] = digit as u8;
+        digit += 1;
+    }
+    digits
+};
+
+/// Sixteen bytes in hexadecimal. Lists of 10,000 parts are read, so this takes no branch for a digit.
+fn digest_of(text: &str) -> Option<[u8; 16]> {
+    let text: &[u8; 32] = text.as_bytes().try_into().ok()?;
+    let (mut digest, mut seen) = ([0; 16], 0);
+    for (byte, pair) in digest.iter_mut().zip(text.chunks_exact(2)) {
+        let (high, low) = (DIGITS[usize::from(pair[0])], DIGITS[usize::from(pair[1])]);
+        seen |= high | low;
+        *byte = high << 4 | low;
+    }
+    (seen < 16).then_some(digest)
+}
+
 /// Lower-case and unquoted, as S3 writes it between its quotes. OSS writes it in upper case.
 impl fmt::Display for ETag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.digest()))?;
+        let mut text = [0; 32];
+        let written = hex::encode_to_slice(self.digest(), &mut text);
+        f.write_str(written.ok().and_then(|()| std::str::from_utf8(&text).ok()).ok_or(fmt::Error)?)?;
         match self {
             Self::Whole(_) => Ok(()),
             Self::Multipart { part_count, .. } => write!(f, "-{part_count}"),
@@ -78,8 +107,27 @@ mod tests {
             "b2add96cc9702bbf4efb0ccdfc6b7747-",
             "b2add96cc9702bbf4efb0ccdfc6b7747-+3",
             "b2add96cc9702bbf4efb0ccdfc6b7747-70000",
+            "b2add96cc9702bbf4efb0ccdfc6b774g",
+            "b2add96cc9702bbf4efb0ccdfc6b774`",
+            "b2add96cc9702bbf4efb0ccdfc6b77\u{e9}",
+            "b2add96cc9702bbf4efb0ccdfc6b774",
+            "b2add96cc9702bbf4efb0ccdfc6b77470",
         ] {
             assert_eq!(ETag::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn every_byte_is_read_as_it_is_written() {
+        for byte in 0..=u8::MAX {
+            let etag = ETag::Whole([byte; 16]);
+            let text = etag.to_string();
+            assert_eq!(text, hex::encode([byte; 16]));
+            assert_eq!((ETag::parse(&text), ETag::parse(&text.to_uppercase())), (Some(etag), Some(etag)));
+            let mut wrong = text.into_bytes();
+            wrong[31] = byte;
+            let Ok(wrong) = String::from_utf8(wrong) else { continue };
+            assert_eq!(ETag::parse(&wrong).is_some(), byte.is_ascii_hexdigit(), "{wrong}");
         }
     }
 }

@@ -25,7 +25,7 @@ use crate::{
     },
     model::*,
 };
-use std::{collections::BTreeMap, ops::Range};
+use std::{collections::BTreeMap, fmt::Write as _, ops::Range};
 
 /// Up to so many parts are assembled where they are asked for; more go to a thread that may block.
 const ASSEMBLE_HERE_PARTS_MAX: usize = 16;
@@ -217,7 +217,7 @@ fn list_digest(operation: &CompleteMultipartUpload) -> [u8; 32] {
         text.push_str("all\n");
     }
     for CompletedPart { number, etag, checksum } in &operation.parts {
-        text.push_str(&format!("{number} {etag} {checksum:?}\n"));
+        let _ = writeln!(text, "{number} {etag} {checksum:?}");
     }
     digest::sha256(text.as_bytes())
 }

@@ -25,16 +25,16 @@ pub(super) fn is_empty(content: &Content) -> bool {
 }
 
 /// The content made of these parts, and the manifest rows that go with it when they are many.
-pub(super) fn content_of(mut parts: Vec<ManifestPart>, id: ManifestId) -> (Content, Vec<Write>) {
+pub(super) fn content_of(parts: Vec<ManifestPart>, id: ManifestId) -> (Content, Vec<Write>) {
     if parts.len() <= PARTS_HERE_MAX {
         return (Content::Here(parts), Vec::new());
     }
     let mut chunk_ends = Vec::new();
     let mut rows = Vec::new();
     let mut start = 0_u64;
-    while !parts.is_empty() {
-        let rest = parts.split_off(parts.len().min(MANIFEST_CHUNK_PARTS));
-        let chunk = ManifestChunk { start, parts: std::mem::replace(&mut parts, rest) };
+    let mut parts = parts.into_iter();
+    while parts.len() > 0 {
+        let chunk = ManifestChunk { start, parts: parts.by_ref().take(MANIFEST_CHUNK_PARTS).collect() };
         start = chunk.parts.iter().fold(start, |end, part| end.saturating_add(part.size));
         let number = u32::try_from(chunk_ends.len()).expect("an object has at most 10,000 parts");
         rows.push(Write::Put(keys::manifest_chunk(id, number), chunk.encode()));

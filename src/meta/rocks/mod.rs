@@ -8,6 +8,7 @@
 
 mod committer;
 mod damage;
+mod load;
 mod settings;
 mod store;
 
@@ -78,6 +79,15 @@ impl RocksKv {
     pub fn rewrite(&self, range: &Range<Vec<u8>>) -> Result<(), KvError> {
         within_one_table(range)?;
         self.store.rewrite(range)
+    }
+
+    /// Takes in rows of one table at once, past the log: they come in ascending order, and there is none of them yet. Blocks.
+    /// For measurements; a row that is there already would have two values, so no request ever leads here.
+    ///
+    /// # Errors
+    /// [`KvError::Engine`], also when they are out of order.
+    pub fn load(&self, settings: &RocksSettings, rows: impl IntoIterator<Item = (Vec<u8>, Bytes)>) -> Result<u64, KvError> {
+        self.store.load(settings, rows)
     }
 
     fn start(store: Store) -> Result<Self, KvError> {

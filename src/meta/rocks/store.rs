@@ -8,9 +8,13 @@ use crate::{
 use bytes::Bytes;
 use rocksdb::{
     BottommostLevelCompaction, ColumnFamily, ColumnFamilyDescriptor, CompactOptions, DB, DBRawIteratorWithThreadMode, DBRecoveryMode,
-    Error, ErrorKind, ReadOptions, ReadTier, WriteBatch, WriteOptions, checkpoint::Checkpoint,
+    Error, ErrorKind, IngestExternalFileOptions, ReadOptions, ReadTier, WriteBatch, WriteOptions, checkpoint::Checkpoint,
 };
-use std::{fs, io, ops::Range, path::Path};
+use std::{
+    fs, io,
+    ops::Range,
+    path::{Path, PathBuf},
+};
 
 /// The column family of every table but the inline data.
 const RECORDS: &str = "default";
@@ -215,6 +219,16 @@ impl Store {
         Ok(())
     }
 
+    /// Takes in files of rows that were written beside the database, in its own directory.
+    pub(super) fn take_in(&self, first: &[u8], files: &[PathBuf], options: &IngestExternalFileOptions) -> Result<(), KvError> {
+        self.db.ingest_external_file_cf_opts(self.family(first), options, files.to_vec()).map_err(|error| engine_error(&error))
+    }
+
+    /// Where the database is.
+    pub(super) fn path(&self) -> &Path {
+        self.db.path()
+    }
+
     fn rows(&self, range: Range<Vec<u8>>, reach: Reach) -> DBRawIteratorWithThreadMode<'_, DB> {
         let family = self.family(&range.start);
         let mut options = read_options(reach);
@@ -262,7 +276,6 @@ fn create_directory(path: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::meta::rocks::tests::files_after_a_kill;
-    use std::path::PathBuf;
 
     fn batch(store: &Store, number: u8) {
         let mut batch = WriteBatch::default();

@@ -308,3 +308,65 @@ pub(super) fn files_after_a_kill(original: &std::path::Path, copy: &std::path::P
         }
     }
 }
+
+/// What an earlier release wrote has its indexes and filters in one piece, and other sizes of everything.
+#[tokio::test]
+async fn files_of_an_earlier_release_are_read_and_added_to() {
+    let directory = tempfile::tempdir().unwrap();
+    let rows = |table: u8| (0..2_000_u32).map(move |index| ([&[table], &index.to_be_bytes()[..]].concat(), vec![index as u8; 100]));
+    {
+        let mut table = rocksdb::BlockBasedOptions::default();
+        table.set_block_size(4 << 10);
+        table.set_bloom_filter(10.0, false);
+        let mut family = rocksdb::Options::default();
+        family.set_block_based_table_factory(&table);
+        family.set_compression_type(rocksdb::DBCompressionType::Lz4);
+        let mut database = rocksdb::Options::default();
+        database.create_if_missing(true);
+        database.create_missing_column_families(true);
+        let families = ["default", "inline-data"].map(|name| rocksdb::ColumnFamilyDescriptor::new(name, family.clone()));
+        let db = rocksdb::DB::open_cf_descriptors(&database, directory.path(), families).unwrap();
+        for (name, table) in [("default", b'O'), ("inline-data", keys::INLINE_DATA_TABLE)] {
+            let family = db.cf_handle(name).unwrap();
+            rows(table).for_each(|(key, value)| db.put_cf(family, key, value).unwrap());
+            db.flush_cf(family).unwrap();
+        }
+    }
+    for generation in 0..3_u8 {
+        let kv = open(directory.path());
+        for table in [b'O', keys::INLINE_DATA_TABLE] {
+            for (key, value) in rows(table).step_by(37) {
+                assert_eq!(kv.get(&key).await, Ok(Some(value.into())), "{key:?}");
+            }
+            assert_eq!(kv.get(&[table, 0, 0, 0xFF, 0]).await, Ok(None));
+            assert_eq!(kv.scan(keys::table(table), 5_000).await.unwrap().len(), 2_000 + usize::from(generation), "{table}");
+            kv.commit(vec![], vec![put([table, 1, 0, 0, generation], [generation])]).await.unwrap();
+        }
+        // The second time everything has been rewritten as it is written now.
+        kv.rewrite(&keys::table(b'O')).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn rows_that_were_taken_in_at_once_are_as_any_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = RocksSettings::default();
+    let rows =
+        |table: u8| (0..3_000_u32).map(move |index| ([&[table], &index.to_be_bytes()[..]].concat(), Bytes::from(vec![index as u8; 64])));
+    {
+        let kv = open(directory.path());
+        kv.commit(vec![], vec![put(b"B1", b"bucket")]).await.unwrap();
+        for table in [b'O', keys::INLINE_DATA_TABLE] {
+            assert_eq!(kv.load(&settings, rows(table)), Ok(3_000));
+        }
+        assert_eq!(kv.load(&settings, []), Ok(0));
+        let disordered = rows(b'P').take(2).collect::<Vec<_>>().into_iter().rev();
+        assert!(matches!(kv.load(&settings, disordered), Err(KvError::Engine(_))));
+        kv.commit(vec![Check::Present(b"O\0\0\0\x07".to_vec())], vec![Write::Delete(b"O\0\0\0\x07".to_vec())]).await.unwrap();
+    }
+    let kv = open(directory.path());
+    let expected: Vec<_> = rows(b'O').filter(|(key, _)| key[4] != 7 || key[3] != 0).map(|(key, value)| (Bytes::from(key), value)).collect();
+    assert_eq!(kv.scan(keys::table(b'O'), 5_000).await, Ok(expected));
+    assert_eq!(kv.scan(keys::table(keys::INLINE_DATA_TABLE), 5_000).await.unwrap().len(), 3_000);
+    assert_eq!(kv.scan(keys::table(b'P'), 5_000).await, Ok(vec![]));
+}
