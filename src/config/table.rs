@@ -158,8 +158,14 @@ pub const TABLE: &[Setting] = &[
     Setting {
         name: "index-block-cache",
         kind: Kind::Size { min: 1 << 20, max: 1 << 40 },
-        default: Some("128MiB"),
-        meaning: "Memory for the index's cache of blocks.",
+        default: Some("56MiB"),
+        meaning: "Memory for the index's cache of blocks. More is well spent on many millions of objects, and on small ones that are read often.",
+    },
+    Setting {
+        name: "index-write-buffer",
+        kind: Kind::Size { min: 2 << 20, max: 1 << 30 },
+        default: Some("16MiB"),
+        meaning: "Memory for what has been written to the index, small objects included, and is not in sorted files yet.",
     },
     Setting {
         name: "connections-max",
