@@ -24,7 +24,7 @@ use rustix::{
     process::{Resource, getrlimit, setrlimit},
     thread::disable_transparent_huge_pages,
 };
-use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+use std::{net::SocketAddr, num::NonZero, process::ExitCode, sync::Arc, thread::available_parallelism, time::Duration};
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
@@ -53,6 +53,9 @@ const RUNTIME_SHUTDOWN: Duration = Duration::from_secs(5);
 /// that their stacks and allocator caches do not add up to more than the bodies they move.
 const BLOCKING_THREADS_MAX: usize = 32;
 
+/// And for each processor: one that serves few requests at once gains nothing from more threads, and pays their memory.
+const BLOCKING_THREADS_PER_PROCESSOR: usize = 8;
+
 /// Serves until a signal, drains, and returns success.
 ///
 /// # Errors
@@ -69,7 +72,7 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, CliError> {
     let tls = certificates(settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .max_blocking_threads(blocking_thread_count(available_parallelism().map_or(1, NonZero::get)))
         .build()
         .map_err(|error| CliError::failed(format!("cannot start the runtime: {error}")))?;
     let (gateway, served) = runtime.block_on(async {
@@ -84,6 +87,11 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, CliError> {
     // Outside the runtime, because closing the index blocks.
     drop(gateway);
     served.map(|()| ExitCode::SUCCESS)
+}
+
+/// How many threads may block on a machine with so many processors.
+fn blocking_thread_count(processor_count: usize) -> usize {
+    processor_count.saturating_mul(BLOCKING_THREADS_PER_PROCESSOR).clamp(BLOCKING_THREADS_PER_PROCESSOR, BLOCKING_THREADS_MAX)
 }
 
 async fn listen(settings: &Settings) -> Result<(TcpListener, Option<TcpListener>), CliError> {
@@ -354,6 +362,12 @@ fn connections_possible(granted: u64, request_count_max: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn threads_that_block_follow_the_processors() {
+        let counts = [0, 1, 2, 3, 4, 64, usize::MAX].map(blocking_thread_count);
+        assert_eq!(counts, [8, 8, 16, 24, 32, 32, 32]);
+    }
 
     #[test]
     fn connections_leave_descriptors_to_files() {

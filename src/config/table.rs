@@ -158,7 +158,7 @@ pub const TABLE: &[Setting] = &[
     Setting {
         name: "index-block-cache",
         kind: Kind::Size { min: 1 << 20, max: 1 << 40 },
-        default: Some("56MiB"),
+        default: Some("48MiB"),
         meaning: "Memory for the index's cache of blocks. More is well spent on many millions of objects, and on small ones that are read often.",
     },
     Setting {

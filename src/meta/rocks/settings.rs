@@ -2,7 +2,7 @@
 
 use rocksdb::{BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, LogLevel, Options};
 
-/// How RocksDB is set up. With the defaults it takes some 75 MiB.
+/// How RocksDB is set up. With the defaults it takes some 70 MiB.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RocksSettings {
     /// Whether a commit returns only after its log is synced. Without it a power cut may take the last
@@ -28,7 +28,7 @@ impl Default for RocksSettings {
         Self {
             sync_writes: true,
             drop_after_damage: false,
-            block_cache_bytes: 56 << 20,
+            block_cache_bytes: 48 << 20,
             write_buffer_bytes: 16 << 20,
             open_files_max: 512,
             log_bytes_max: 64 << 20,
