@@ -14,6 +14,8 @@ mod encrypted;
 mod idle;
 #[path = "crowd/server.rs"]
 mod server;
+#[path = "crowd/sizes.rs"]
+mod sizes;
 #[path = "crowd/tenants.rs"]
 mod tenants;
 

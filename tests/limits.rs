@@ -30,7 +30,7 @@ const NO_DEFENCE: &[(&str, &str, &str)] = &[
     ("src/bench/site.rs", "PATIENCE", "the load generator waits for a server"),
     ("src/bench/worker.rs", "FAILURES_IN_A_ROW_MAX", "when the load generator gives up"),
     ("src/bench/worker.rs", "TROUBLES_MAX", "what the load generator tells"),
-    ("src/blob/local/reader.rs", "PIECE_BLOCK_COUNT_MAX", "how a file is read"),
+    ("src/blob/local/buffers.rs", "PIECE_BLOCK_COUNT_MAX", "how a file is read"),
     ("src/blob/local/staging.rs", "WRITE_BUFFER_COUNT_MAX", "what the system takes at once"),
     ("src/cli/housekeeping.rs", "STEP_PAUSE_MIN", "pace of the background"),
     ("src/cli/control.rs", "ANSWER_BYTES_MAX", "what an operator's command reads of the server"),

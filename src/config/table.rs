@@ -159,7 +159,13 @@ pub const TABLE: &[Setting] = &[
         name: "index-block-cache",
         kind: Kind::Size { min: 1 << 20, max: 1 << 40 },
         default: Some("48MiB"),
-        meaning: "Memory for the index's cache of blocks, rows that are not in sorted files yet included, which take half of it at most.",
+        meaning: "Memory for the index: its cache of blocks, and what is not in sorted files yet. More is well spent on many millions of objects, and on small ones that are read often.",
+    },
+    Setting {
+        name: "index-write-buffer",
+        kind: Kind::Size { min: 2 << 20, max: 1 << 30 },
+        default: Some("16MiB"),
+        meaning: "How much of index-block-cache may be what has been written, small objects included, and is not in sorted files yet; half of it at most.",
     },
     Setting {
         name: "connections-max",

@@ -173,7 +173,7 @@ impl Settings {
             events,
             rocks: RocksSettings {
                 drop_after_damage: read.text("damaged-log") == "drop",
-                ..rocks(durability, read.size("index-block-cache"))
+                ..rocks(durability, read.size("index-block-cache"), read.size("index-write-buffer"))
             },
             disk_reserve_bytes: read.size("disk-reserve"),
             blobs: blobs(durability),
@@ -242,10 +242,11 @@ fn events(read: &Reader<'_>, is_encrypted: bool) -> Result<events::Settings, Con
     })
 }
 
-fn rocks(durability: Durability, block_cache_bytes: u64) -> RocksSettings {
+fn rocks(durability: Durability, block_cache_bytes: u64, write_buffer_bytes: u64) -> RocksSettings {
     RocksSettings {
         sync_writes: durability == Durability::Full,
         block_cache_bytes: usize::try_from(block_cache_bytes).unwrap_or(usize::MAX),
+        write_buffer_bytes: usize::try_from(write_buffer_bytes).unwrap_or(usize::MAX),
         ..RocksSettings::default()
     }
 }

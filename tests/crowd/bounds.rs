@@ -67,8 +67,8 @@ fn what_a_slow_client_costs_in_memory_is_bounded() {
     });
     assert!(trickles < 256 << 10, "{trickles}");
 
-    // A block each, what all of them may hold beyond that, and what the threads that read them keep for the next.
-    let of_all = 256 << 20;
+    // A block each, and what all of them may hold beyond that.
+    let of_all = 32 << 20;
     let answers = cost("answers that nobody reads", 500, |connection, _| {
         connection.write_all(&Sender::ROOT.get("large")).unwrap();
     });

@@ -6,7 +6,6 @@
 //! - Tests put a disk below that forgets what was not synced (`testkit::power`).
 
 use rustix::{
-    buffer::spare_capacity,
     fs::{FallocateFlags, fallocate},
     io::Errno,
 };
@@ -88,12 +87,11 @@ pub trait DiskFile: Send + Sync {
     /// As `fstat`.
     fn length(&self) -> io::Result<u64>;
 
-    /// Reads at an offset into the room that a buffer has left, as much as comes at once, and returns the number of bytes; 0
-    /// at the end.
+    /// Reads at an offset into a buffer, as much as comes at once, and returns the number of bytes; 0 at the end.
     ///
     /// # Errors
     /// As `pread`.
-    fn read_at(&self, buffer: &mut Vec<u8>, offset: u64) -> io::Result<usize>;
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 
     /// Writes the buffers one after the other at an offset, as much as is taken at once, and returns the number of bytes.
     ///
@@ -179,8 +177,8 @@ impl DiskFile for File {
         Ok(self.metadata()?.len())
     }
 
-    fn read_at(&self, buffer: &mut Vec<u8>, offset: u64) -> io::Result<usize> {
-        Ok(rustix::io::pread(self, spare_capacity(buffer), offset)?)
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        Ok(rustix::io::pread(self, buffer, offset)?)
     }
 
     fn write_at(&self, buffers: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {

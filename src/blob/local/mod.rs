@@ -1,9 +1,10 @@
 //! Blobs in a local directory, one immutable file each.
 //!
-//! `format` is the file, `directory` its places and names, `staging` writes, `reader` reads, `disk` is what they do it
-//! on, `copies` takes files elsewhere, `quarantine` keeps what was moved out, and `health` remembers a failed sync.
+//! `format` is the file, `directory` its places and names, `staging` writes, `reader` reads into `buffers`, `disk` is what
+//! they do it on, `copies` takes files elsewhere, `quarantine` keeps what was moved out, and `health` remembers a failed sync.
 //! docs/adr/0001-blob-files.md has the format and the publish order.
 
+mod buffers;
 mod copies;
 mod directory;
 mod disk;
@@ -24,17 +25,17 @@ use crate::{
     telemetry::{self, Metric},
 };
 use async_trait::async_trait;
+use buffers::Buffers;
 use directory::Directory;
 use disk::FileSystem;
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use reader::{BlobFile, HELD_BLOCK_COUNT_MAX, RangeReader};
+use reader::{BlobFile, RangeReader};
 use staging::LocalStaging;
 use std::{
     collections::BTreeSet,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
-use tokio::sync::Semaphore;
 
 /// How the directory is used.
 #[derive(Clone, Debug)]
@@ -54,8 +55,8 @@ pub struct LocalBlobs {
     directory: Arc<Directory>,
     /// What an earlier run left and nobody has settled yet. Locked for look-ups only.
     unconfirmed: Mutex<BTreeSet<BlobId>>,
-    /// What readers hold beyond a block each, in blocks.
-    read_memory: Arc<Semaphore>,
+    /// What is read into.
+    buffers: Arc<Buffers>,
     /// Keeps other processes out; released when the store is dropped.
     _lock: Box<dyn Send + Sync>,
 }
@@ -76,7 +77,7 @@ impl LocalBlobs {
     pub fn open_on(disk: Arc<dyn Disk>, root: &Path, settings: LocalSettings) -> Result<Self, BlobError> {
         let (directory, lock) = Directory::open(disk, root, settings.sync)?;
         let unconfirmed = Mutex::new(directory.recover()?);
-        Ok(Self { directory: Arc::new(directory), unconfirmed, read_memory: Arc::new(Semaphore::new(HELD_BLOCK_COUNT_MAX)), _lock: lock })
+        Ok(Self { directory: Arc::new(directory), unconfirmed, buffers: Buffers::new(), _lock: lock })
     }
 
     async fn run<T: Send + 'static>(
@@ -120,10 +121,10 @@ impl BlobStore for LocalBlobs {
     async fn read(&self, blob: BlobId, range: ByteRange) -> Result<BlobStream, BlobError> {
         telemetry::counter(Metric::BlobReads, &[]).increment(1);
         // The first piece comes in the same hop: cheaper for small reads, and rot in it is told before the answer has begun.
-        let memory = Arc::clone(&self.read_memory);
+        let buffers = Arc::clone(&self.buffers);
         let (reader, first) = self
             .run(move |directory| {
-                let reader = RangeReader::new(BlobFile::open(&directory, blob)?, range, memory)?;
+                let reader = RangeReader::new(BlobFile::open(&directory, blob)?, range, buffers)?;
                 let first = reader.first()?;
                 Ok((reader, first))
             })

@@ -1,6 +1,7 @@
 //! Reading a blob file: only what the range needs, each block checked before a byte of it is handed on.
 
 use super::{
+    buffers::{Buffers, PIECE_BLOCK_COUNT_MAX, Room},
     directory::Directory,
     disk::{Disk, DiskFile},
     format::{BLOCK_SIZE, ENTRY_SIZE, FOOTER_SIZE, Footer, block_count, crc32c, file_size, u32_at},
@@ -16,13 +17,6 @@ use futures_util::{
     stream::{self, unfold},
 };
 use std::{io, sync::Arc};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
-/// Blocks read at once, while there is memory for it; a piece of a stream has at most this many.
-const PIECE_BLOCK_COUNT_MAX: u64 = 4;
-
-/// Blocks that all readers together hold beyond one each: what clients take slowly, or not at all, stays in memory.
-pub(super) const HELD_BLOCK_COUNT_MAX: usize = 256;
 
 const BLOCK: u64 = BLOCK_SIZE as u64;
 
@@ -43,8 +37,9 @@ impl BlobFile {
         let length = file.length().map_err(|error| io_error(&format!("opening blob {blob}"), &error))?;
         let corrupt = |why: String| BlobError::Corrupt(blob, why);
         let at = length.checked_sub(FOOTER_SIZE as u64).ok_or_else(|| corrupt(format!("a file of {length} bytes has no footer")))?;
-        let footer = read_exact_at(&*file, FOOTER_SIZE, at).map_err(|error| read_error(blob, &error))?;
-        let footer = Footer::decode(footer.first_chunk().expect("so many bytes were read")).map_err(corrupt)?;
+        let mut footer = [0; FOOTER_SIZE];
+        read_exact_at(&*file, &mut footer, at).map_err(|error| read_error(blob, &error))?;
+        let footer = Footer::decode(&footer).map_err(corrupt)?;
         if footer.blob != blob {
             return Err(corrupt(format!("the file holds blob {}", footer.blob)));
         }
@@ -68,14 +63,10 @@ impl BlobFile {
 
     /// Up to a piece of whole blocks from an offset on, which is a multiple of a block, each of them checked; blocks.
     pub(super) fn checked_blocks(&self, start: u64) -> Result<Vec<u8>, BlobError> {
-        let (first, end) = (start / BLOCK, start.saturating_add(PIECE_BLOCK_COUNT_MAX * BLOCK).min(self.size()));
+        let (first, end) = (start / BLOCK, start.saturating_add(PIECE_BLOCK_COUNT_MAX as u64 * BLOCK).min(self.size()));
         let table = self.table(first, block_count(end))?;
-        let bytes = self.read(start, end - start)?;
-        for (number, (block, entry)) in (first..).zip(bytes.chunks(BLOCK_SIZE).zip(table.chunks(ENTRY_SIZE))) {
-            if crc32c(block) != u32_at(entry, 0) {
-                return Err(self.corrupt(format!("block {number} does not match its checksum")));
-            }
-        }
+        let mut bytes = vec![0; in_memory(end - start)];
+        self.read_checked(&mut bytes, first, &table)?;
         Ok(bytes)
     }
 
@@ -94,13 +85,26 @@ impl BlobFile {
 
     /// The table entries of the blocks `start .. end`.
     fn table(&self, start: u64, end: u64) -> Result<Vec<u8>, BlobError> {
-        self.read(self.size() + start * ENTRY_SIZE as u64, (end - start) * ENTRY_SIZE as u64)
+        let mut table = vec![0; in_memory((end - start) * ENTRY_SIZE as u64)];
+        self.read(&mut table, self.size() + start * ENTRY_SIZE as u64)?;
+        Ok(table)
     }
 
-    /// Reads exactly so many bytes at an offset.
-    fn read(&self, offset: u64, count: u64) -> Result<Vec<u8>, BlobError> {
-        let count = usize::try_from(count).expect("a table or a piece fits in memory");
-        read_exact_at(&*self.file, count, offset).map_err(|error| read_error(self.footer.blob, &error))
+    /// Fills a buffer with what is at an offset.
+    fn read(&self, buffer: &mut [u8], offset: u64) -> Result<(), BlobError> {
+        read_exact_at(&*self.file, buffer, offset).map_err(|error| read_error(self.footer.blob, &error))
+    }
+
+    /// Fills a buffer with whole blocks from the `first` one on, each of them checked against its entry in a table.
+    fn read_checked(&self, buffer: &mut [u8], first: u64, table: &[u8]) -> Result<(), BlobError> {
+        assert!(table.len() >= buffer.len().div_ceil(BLOCK_SIZE) * ENTRY_SIZE, "an entry for each block");
+        self.read(buffer, first * BLOCK)?;
+        for (number, (block, entry)) in (first..).zip(buffer.chunks(BLOCK_SIZE).zip(table.chunks(ENTRY_SIZE))) {
+            if crc32c(block) != u32_at(entry, 0) {
+                return Err(self.corrupt(format!("block {number} does not match its checksum")));
+            }
+        }
+        Ok(())
     }
 
     fn corrupt(&self, why: String) -> BlobError {
@@ -114,72 +118,42 @@ pub(super) struct RangeReader {
     range: ByteRange,
     /// The table entries of the range's blocks.
     table: Vec<u8>,
-    /// Of all readers.
-    memory: Arc<Semaphore>,
-}
-
-/// How many blocks may be read.
-struct Room {
-    block_count: u64,
-    /// For more than one; stays with the bytes.
-    permit: Option<OwnedSemaphorePermit>,
-}
-
-/// Bytes, and the room they take.
-struct Held {
-    bytes: Vec<u8>,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl AsRef<[u8]> for Held {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
+    buffers: Arc<Buffers>,
 }
 
 impl RangeReader {
     /// Prepares to read a range; blocks.
-    pub(super) fn new(file: BlobFile, range: ByteRange, memory: Arc<Semaphore>) -> Result<Self, BlobError> {
+    pub(super) fn new(file: BlobFile, range: ByteRange, buffers: Arc<Buffers>) -> Result<Self, BlobError> {
         if range.start > range.end || range.end > file.size() {
             return Err(file.corrupt(format!("bytes {} to {} of a blob of {} bytes", range.start, range.end, file.size())));
         }
         let table = if range.start == range.end { Vec::new() } else { file.table(range.start / BLOCK, block_count(range.end))? };
-        Ok(Self { file, range, table, memory })
+        Ok(Self { file, range, table, buffers })
     }
 
     /// The first piece of the range; blocks. Empty when the range is.
     pub(super) fn first(&self) -> Result<Bytes, BlobError> {
-        self.piece(self.range.start, self.room(self.range.start).unwrap_or(Room { block_count: 1, permit: None }))
+        self.piece(self.range.start, self.room(self.range.start).unwrap_or_else(|| self.buffers.least()))
     }
 
     /// Room for as many blocks from an offset on as are read at once; `None` when there is no memory for them.
     fn room(&self, start: u64) -> Option<Room> {
-        let block_count = block_count(self.range.end).saturating_sub(start / BLOCK).min(PIECE_BLOCK_COUNT_MAX);
-        let permit = Arc::clone(&self.memory).try_acquire_many_owned(u32::try_from(block_count).ok()?).ok()?;
-        Some(Room { block_count, permit: Some(permit) })
+        self.buffers.room(block_count(self.range.end).saturating_sub(start / BLOCK))
     }
 
     /// The next piece from an offset within the range on; blocks. Empty at the range's end.
-    fn piece(&self, start: u64, Room { block_count: count, permit }: Room) -> Result<Bytes, BlobError> {
-        let end = self.piece_end(start, count);
+    fn piece(&self, start: u64, room: Room) -> Result<Bytes, BlobError> {
+        let end = self.piece_end(start, room.block_count());
         if start >= end {
             return Ok(Bytes::new());
         }
         let block = start / BLOCK;
         let offset = block * BLOCK;
-        let blocks = self.file.read(offset, (block_count(end) * BLOCK).min(self.file.size()) - offset)?;
-        for (number, bytes) in (block..).zip(blocks.chunks(BLOCK_SIZE)) {
-            let entry = usize::try_from(number - self.range.start / BLOCK).expect("the table is in memory") * ENTRY_SIZE;
-            if crc32c(bytes) != u32_at(&self.table, entry) {
-                return Err(self.file.corrupt(format!("block {number} does not match its checksum")));
-            }
-        }
-        let within = |at: u64| usize::try_from(at - offset).expect("a piece fits in memory");
-        let bytes = match permit {
-            Some(permit) => Bytes::from_owner(Held { bytes: blocks, _permit: permit }),
-            None => Bytes::from(blocks),
-        };
-        Ok(bytes.slice(within(start)..within(end)))
+        let mut buffer = room.buffer(in_memory((block_count(end) * BLOCK).min(self.file.size()) - offset));
+        let entries = in_memory(block - self.range.start / BLOCK) * ENTRY_SIZE;
+        self.file.read_checked(buffer.as_mut(), block, &self.table[entries..])?;
+        let within = |at: u64| in_memory(at - offset);
+        Ok(Bytes::from_owner(buffer).slice(within(start)..within(end)))
     }
 
     /// Where the piece that begins at an offset ends: after whole blocks, or with the range.
@@ -220,7 +194,7 @@ impl ReadAhead {
 
     fn start(&mut self, room: Room) -> Job<Bytes> {
         let (reader, start) = (Arc::clone(&self.reader), self.next);
-        self.next = reader.piece_end(start, room.block_count);
+        self.next = reader.piece_end(start, room.block_count());
         Job::start(reader.file.disk.pace(), move || reader.piece(start, room))
     }
 
@@ -228,7 +202,7 @@ impl ReadAhead {
         let job = match self.piece.take() {
             Some(job) => job,
             None if self.next >= self.reader.range.end => return None,
-            None => self.start(Room { block_count: 1, permit: None }),
+            None => self.start(self.reader.buffers.least()),
         };
         let piece = job.finish().await;
         match piece {
@@ -239,21 +213,25 @@ impl ReadAhead {
     }
 }
 
-/// Reads exactly so many bytes at an offset, into memory that is not cleared first.
-fn read_exact_at(file: &dyn DiskFile, count: usize, offset: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(count);
-    while bytes.len() < count {
-        let at = offset + bytes.len() as u64;
-        match file.read_at(&mut bytes, at) {
+/// The size of a table or of a piece.
+fn in_memory(size: u64) -> usize {
+    usize::try_from(size).expect("a table or a piece fits in memory")
+}
+
+/// Fills a buffer with what is at an offset.
+fn read_exact_at(file: &dyn DiskFile, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
+    while !buffer.is_empty() {
+        match file.read_at(buffer, offset) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(_) => {}
+            Ok(count) => {
+                buffer = &mut buffer[count..];
+                offset += count as u64;
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
-    // The allocator may have given more room than asked for, and the file may have filled it.
-    bytes.truncate(count);
-    Ok(bytes)
+    Ok(())
 }
 
 /// What an error while reading means: a file that ends early has lost bytes.

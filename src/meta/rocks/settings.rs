@@ -3,7 +3,7 @@
 use crate::meta::keys;
 use rocksdb::{BlockBasedIndexType, BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, LogLevel, Options, WriteBufferManager};
 
-/// How RocksDB is set up. The defaults suit a gateway with a few hundred MiB to spare.
+/// How RocksDB is set up. With the defaults it takes some 60 MiB.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RocksSettings {
     /// Whether a commit returns only after its log is synced. Without it a power cut may take the last
@@ -31,7 +31,7 @@ impl Default for RocksSettings {
             sync_writes: true,
             drop_after_damage: false,
             block_cache_bytes: 48 << 20,
-            write_buffer_bytes: 24 << 20,
+            write_buffer_bytes: 16 << 20,
             open_files_max: 512,
             log_bytes_max: 64 << 20,
             background_jobs_max: 2,

@@ -170,10 +170,10 @@ impl DiskFile for Opened {
         Ok(self.0.len() as u64)
     }
 
-    fn read_at(&self, buffer: &mut Vec<u8>, offset: u64) -> io::Result<usize> {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let rest = usize::try_from(offset).ok().and_then(|offset| self.0.get(offset..)).unwrap_or_default();
-        let count = rest.len().min(buffer.capacity() - buffer.len());
-        buffer.extend_from_slice(&rest[..count]);
+        let count = rest.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&rest[..count]);
         Ok(count)
     }
 

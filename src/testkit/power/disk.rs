@@ -424,11 +424,11 @@ impl DiskFile for OpenNode {
         self.look(|content| content.current.len() as u64)
     }
 
-    fn read_at(&self, buffer: &mut Vec<u8>, offset: u64) -> io::Result<usize> {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         self.look(|content| {
             let start = usize::try_from(offset).unwrap_or(usize::MAX).min(content.current.len());
-            let count = (buffer.capacity() - buffer.len()).min(content.current.len() - start);
-            buffer.extend_from_slice(&content.current[start..start + count]);
+            let count = buffer.len().min(content.current.len() - start);
+            buffer[..count].copy_from_slice(&content.current[start..start + count]);
             count
         })
     }
@@ -502,8 +502,8 @@ mod tests {
 
     fn read(disk: &SimulatedDisk, path: &str) -> Option<Vec<u8>> {
         let file = disk.open(Path::new(path)).ok()?;
-        let mut bytes = Vec::with_capacity(usize::try_from(file.length().unwrap()).unwrap());
-        file.read_at(&mut bytes, 0).unwrap();
+        let mut bytes = vec![0; usize::try_from(file.length().unwrap()).unwrap()];
+        assert_eq!(file.read_at(&mut bytes, 0).unwrap(), bytes.len());
         Some(bytes)
     }
 
