@@ -3,7 +3,7 @@
 //! Bytes are handed on as they were received, without copying or merging. Nothing is read before the first `next`,
 //! so the `100 Continue` that hyper sends with the first read comes after everything that can refuse the request.
 
-use super::completion::ByteCounter;
+use super::{completion::ByteCounter, plenty::Expected};
 use crate::{
     auth::{Payload, chunked},
     model::{Checksum, ChecksumAlgorithm, Failure},
@@ -30,6 +30,7 @@ pub(super) struct Frames<B> {
     /// Whether the body has been asked for, so that the client may have been told to go on.
     asked: bool,
     ended: bool,
+    expected: Option<Expected>,
 }
 
 impl<B> Frames<B>
@@ -38,13 +39,22 @@ where
 {
     /// The frames of `body`, each of which may take as long as `timeout`; `count` counts their bytes.
     pub(super) fn new(body: B, timeout: Duration, count: ByteCounter) -> Self {
-        Self { body, timeout, count, asked: false, ended: false }
+        Self { body, timeout, count, asked: false, ended: false, expected: None }
+    }
+
+    /// Lets the connection know how much of the body is still to come.
+    pub(super) fn expected_by(mut self, expected: Option<Expected>) -> Self {
+        self.expected = expected;
+        self
     }
 
     /// The next bytes, not empty; `None` after the last.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
         self.asked = true;
         loop {
+            if let Some(expected) = &self.expected {
+                expected.set(self.body.size_hint().exact().unwrap_or(0));
+            }
             let frame = tokio::time::timeout(self.timeout, self.body.frame()).await.map_err(|_| Failure::BodyTimeout)?;
             match frame {
                 None => {
@@ -93,6 +103,14 @@ where
         };
         let _ = tokio::time::timeout(DISCARD_TIME_MAX, discard).await;
         self.is_at_end()
+    }
+}
+
+impl<B> Drop for Frames<B> {
+    fn drop(&mut self) {
+        if let Some(expected) = &self.expected {
+            expected.set(0);
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! A connection's socket that gives up on a peer that takes nothing, and knows how to end without a reset.
 
+use super::plenty::{Expected, Reading};
 use std::{
     future::Future as _,
     io::{self, IoSlice},
@@ -14,6 +15,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf},
     net::TcpStream,
+    sync::Semaphore,
     time::{Sleep, sleep, timeout},
 };
 
@@ -32,15 +34,17 @@ pub(super) struct ImpatientStream {
     /// Runs while a write is stuck.
     stuck: Option<Pin<Box<Sleep>>>,
     written: Arc<AtomicU64>,
+    reading: Reading,
 }
 
 impl ImpatientStream {
-    /// The socket, whose peer may take nothing for as long as `patience`.
-    pub(super) fn new(stream: TcpStream, patience: Duration) -> Self {
+    /// The socket, whose peer may take nothing for as long as `patience`. It may be read in large pieces as long as there is a
+    /// permit for a large buffer.
+    pub(super) fn new(stream: TcpStream, patience: Duration, large_buffers: Arc<Semaphore>) -> Self {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY");
         }
-        Self { stream, patience, stuck: None, written: Arc::default() }
+        Self { stream, patience, stuck: None, written: Arc::default(), reading: Reading::new(large_buffers) }
     }
 
     /// Counts the bytes that the system has taken for the peer.
@@ -48,11 +52,17 @@ impl ImpatientStream {
         Arc::clone(&self.written)
     }
 
+    /// Where to say how much of a body is expected, so that its reader is not woken for little.
+    pub(super) fn expected(&self) -> Expected {
+        self.reading.expected()
+    }
+
     /// Closes the sending half and reads what the client still sends, within bounds: else the kernel would answer that
     /// with a reset, which takes the answer with it.
     pub(super) async fn linger(mut self) {
         // Not within this future: every connection has room for it from its beginning.
         let mut discarded = vec![0; LINGER_BUFFER_SIZE];
+        self.reading.end(&self.stream);
         let rest = async {
             self.stream.shutdown().await?;
             let mut size: usize = 0;
@@ -87,7 +97,23 @@ impl ImpatientStream {
 
 impl AsyncRead for ImpatientStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        let this = &mut *self;
+        let size_max = this.reading.size_max();
+        let before = buffer.filled().len();
+        let read = if buffer.remaining() <= size_max {
+            Pin::new(&mut this.stream).poll_read(cx, buffer)
+        } else {
+            let mut part = ReadBuf::new(buffer.initialize_unfilled_to(size_max));
+            let read = Pin::new(&mut this.stream).poll_read(cx, &mut part);
+            let size = part.filled().len();
+            buffer.advance(size);
+            read
+        };
+        match &read {
+            Poll::Ready(_) => this.reading.read(buffer.filled().len().saturating_sub(before)),
+            Poll::Pending => this.reading.wait(cx, &this.stream),
+        }
+        read
     }
 }
 
