@@ -8,7 +8,7 @@
 use super::{
     http2,
     impatient::ImpatientStream,
-    plenty::{Expected, LARGE_BUFFER_SIZE_MAX, LARGE_SIZE_MIN},
+    pieces::{LARGE_BUFFER_SIZE_MAX, LARGE_SIZE_MIN, LargeBody},
     reply::ReplyBody,
     tenants, tls,
 };
@@ -101,8 +101,8 @@ pub(super) async fn serve_connection(stream: TcpStream, client: Client, tls: Opt
     let mut stream = ImpatientStream::new(stream, client.timeouts.write, Arc::clone(&client.large_buffers));
     let ended = match tls {
         None => {
-            let expected = stream.expected();
-            serve_http1(&mut stream, &client, Some(expected)).await
+            let large_body = stream.large_body();
+            serve_http1(&mut stream, &client, Some(large_body)).await
         }
         // Boxed, so that connections in clear do not carry the room for it.
         Some(acceptor) => Box::pin(serve_encrypted(&mut stream, &client, acceptor)).await,
@@ -147,12 +147,12 @@ where
     timeout(patience, acceptor.accept(stream)).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
-/// Without `expected`, the connection is encrypted, and its socket has more to come than its bodies.
-async fn serve_http1<S>(stream: S, client: &Client, expected: Option<Expected>) -> Ended
+/// Without `large_body`, the connection is encrypted, and TLS decides how it is read.
+async fn serve_http1<S>(stream: S, client: &Client, large_body: Option<LargeBody>) -> Ended
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let is_encrypted = expected.is_none();
+    let is_encrypted = large_body.is_none();
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(client.timeouts.head)
@@ -164,7 +164,7 @@ where
         .pipeline_flush(false)
         .serve_connection(
             TokioIo::new(stream),
-            Requests { handler: Arc::clone(&client.handler), peer: client.peer, expected, said_close: Arc::default() },
+            Requests { handler: Arc::clone(&client.handler), peer: client.peer, large_body, said_close: Arc::default() },
         );
 
     let mut closing = until(client.phase.clone(), |phase| phase != Phase::Serving).boxed();
@@ -208,7 +208,7 @@ struct Requests {
     handler: Handler,
     peer: SocketAddr,
     /// `None` when the connection is encrypted.
-    expected: Option<Expected>,
+    large_body: Option<LargeBody>,
     /// Whether an answer said `Connection: close`, which it does when the request's body has not been read to its end.
     said_close: Arc<AtomicBool>,
 }
@@ -219,10 +219,10 @@ impl Service<Request<Incoming>> for Requests {
     type Future = BoxFuture<'static, Result<Response<ReplyBody>, Infallible>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        match &self.expected {
+        match &self.large_body {
             None => drop(request.extensions_mut().insert(Encrypted)),
-            Some(expected) if request.body().size_hint().exact().is_some_and(|size| size >= LARGE_SIZE_MIN) => {
-                request.extensions_mut().insert(expected.clone());
+            Some(large_body) if request.body().size_hint().exact().is_some_and(|size| size >= LARGE_SIZE_MIN) => {
+                request.extensions_mut().insert(large_body.clone());
             }
             Some(_) => {}
         }

@@ -1,6 +1,6 @@
 //! A connection's socket that gives up on a peer that takes nothing, and knows how to end without a reset.
 
-use super::plenty::{Expected, Reading};
+use super::pieces::{LargeBody, PieceSize};
 use std::{
     future::Future as _,
     io::{self, IoSlice},
@@ -34,7 +34,7 @@ pub(super) struct ImpatientStream {
     /// Runs while a write is stuck.
     stuck: Option<Pin<Box<Sleep>>>,
     written: Arc<AtomicU64>,
-    reading: Reading,
+    piece_size: PieceSize,
 }
 
 impl ImpatientStream {
@@ -44,7 +44,7 @@ impl ImpatientStream {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY");
         }
-        Self { stream, patience, stuck: None, written: Arc::default(), reading: Reading::new(large_buffers) }
+        Self { stream, patience, stuck: None, written: Arc::default(), piece_size: PieceSize::new(large_buffers) }
     }
 
     /// Counts the bytes that the system has taken for the peer.
@@ -52,9 +52,9 @@ impl ImpatientStream {
         Arc::clone(&self.written)
     }
 
-    /// Where to say how much of a body is expected, so that its reader is not woken for little.
-    pub(super) fn expected(&self) -> Expected {
-        self.reading.expected()
+    /// Where to say that a large body is wanted, so that it is read in large pieces.
+    pub(super) fn large_body(&self) -> LargeBody {
+        self.piece_size.large_body()
     }
 
     /// Closes the sending half and reads what the client still sends, within bounds: else the kernel would answer that
@@ -62,7 +62,6 @@ impl ImpatientStream {
     pub(super) async fn linger(mut self) {
         // Not within this future: every connection has room for it from its beginning.
         let mut discarded = vec![0; LINGER_BUFFER_SIZE];
-        self.reading.end(&self.stream);
         let rest = async {
             self.stream.shutdown().await?;
             let mut size: usize = 0;
@@ -97,22 +96,14 @@ impl ImpatientStream {
 
 impl AsyncRead for ImpatientStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        let size_max = this.reading.size_max();
-        let before = buffer.filled().len();
-        let read = if buffer.remaining() <= size_max {
-            Pin::new(&mut this.stream).poll_read(cx, buffer)
-        } else {
-            let mut part = ReadBuf::new(buffer.initialize_unfilled_to(size_max));
-            let read = Pin::new(&mut this.stream).poll_read(cx, &mut part);
-            let size = part.filled().len();
-            buffer.advance(size);
-            read
-        };
-        match &read {
-            Poll::Ready(_) => this.reading.read(buffer.filled().len().saturating_sub(before)),
-            Poll::Pending => this.reading.wait(cx, &this.stream),
+        let size_max = self.piece_size.get();
+        if buffer.remaining() <= size_max {
+            return Pin::new(&mut self.stream).poll_read(cx, buffer);
         }
+        let mut part = ReadBuf::new(buffer.initialize_unfilled_to(size_max));
+        let read = Pin::new(&mut self.stream).poll_read(cx, &mut part);
+        let size = part.filled().len();
+        buffer.advance(size);
         read
     }
 }

@@ -8,7 +8,7 @@ use super::{
     connection::{Client, Handler, Phase, Timeouts, serve_connection, shake_hands},
     counted::{Counted, none_left},
     impatient::ImpatientStream,
-    plenty::LARGE_BUFFER_COUNT_MAX,
+    pieces::LARGE_BUFFER_COUNT_MAX,
     shares::Shares,
     tenants::{Streams, site},
     tls::Certificates,
