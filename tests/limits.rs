@@ -56,6 +56,7 @@ const NO_DEFENCE: &[(&str, &str, &str)] = &[
     ("src/ops/inspect/scrub.rs", "READS_MAX", "how `verify` reads"),
     ("src/ops/listing.rs", "SCAN_ROWS_MIN", "how the index is read"),
     ("src/ops/orphans.rs", "LINES_COUNTED_MAX", "how far a metric counts"),
+    ("src/server/pieces.rs", "LARGE_SIZE_MIN", "which bodies are received in large pieces"),
     ("src/space/mod.rs", "INODES_FREE_MIN", "what a file system must have left, by its design (docs/adr/0010)"),
 ];
 

@@ -15,7 +15,10 @@ mod memory;
 pub use local::{BlobFiles, Copying, Disk, DiskFile, LocalBlobs, LocalSettings, Names, Pace};
 pub use memory::MemoryBlobs;
 
-use crate::model::{ByteRange, Timestamp};
+use crate::{
+    digest::OtherDigests,
+    model::{ByteRange, Timestamp},
+};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
@@ -174,6 +177,16 @@ pub trait Staging: Send {
     /// # Errors
     /// [`BlobError::NoSpace`], [`BlobError::ReadOnly`], [`BlobError::Io`]; the staging is then only good to drop.
     async fn append(&mut self, bytes: Vec<Bytes>) -> Result<(), BlobError>;
+
+    /// Adds bytes at the end, and to digests, for which they need not be fetched from memory again. Returns the digests.
+    ///
+    /// # Errors
+    /// As `append`.
+    async fn append_digested(&mut self, bytes: Vec<Bytes>, mut digests: OtherDigests) -> Result<OtherDigests, BlobError> {
+        bytes.iter().for_each(|piece| digests.update(piece));
+        self.append(bytes).await?;
+        Ok(digests)
+    }
 
     /// Makes the blob durable: written, synced, published under its id, directory synced.
     ///

@@ -3,6 +3,7 @@
 //! - Bytes are received in batches. While one batch is digested and written, the next is received, so a
 //!   body occupies at most two batches of memory. Every body has room for two small ones; for larger ones it needs room
 //!   that is free, of which some is always left to further bodies. All bodies together never have more than there is.
+//! - Whoever writes a batch computes the CRCs of it, too; MD5, which takes longest, is computed beside that.
 //! - What comes in small pieces is copied together: each keeps the whole buffer in memory that it was received in.
 //! - Small bodies are kept in memory and never staged.
 //! - A body that fails leaves nothing behind: staged bytes are discarded when they are dropped.
@@ -10,7 +11,7 @@
 use super::{Body, Gateway, gateway::blob_failure};
 use crate::{
     blob::Staging,
-    digest::{BodyDigest, BodyDigests, Md5Service},
+    digest::{BodyDigest, BodyDigests, Md5Service, Md5Stream},
     model::{BodyClaims, Checksum, ChecksumAlgorithm, Failure},
     space::Store,
 };
@@ -163,17 +164,28 @@ impl Gateway {
             }
         };
         // A size that was announced is let in as a whole, and the store sets the room aside. Else it is let in as it comes.
-        self.admit(Store::Blobs, intake.claimed.unwrap_or(0))?;
-        let mut staging = self.blobs.stage(self.new_blob_id(), intake.claimed).await.map_err(blob_failure)?;
+        let claimed = intake.claimed;
+        self.admit(Store::Blobs, claimed.unwrap_or(0))?;
+        let mut staging = None;
         while !batch.pieces.is_empty() {
-            if intake.claimed.is_none() {
+            if claimed.is_none() {
                 self.admit(Store::Blobs, batch.pieces.iter().map(|bytes| bytes.len() as u64).sum())?;
             }
-            let write = async { staging.append(batch.pieces.clone()).await.map_err(blob_failure) };
-            let (next, (), ()) = tokio::try_join!(intake.batch(slot.room()), add(digest, &batch.pieces), write)?;
+            let others = digest.others.clone();
+            let write = async {
+                let staged: &mut Box<dyn Staging> = match &mut staging {
+                    Some(staged) => staged,
+                    // Setting the room aside takes a while, in which the first batch is digested and the next one received.
+                    None => staging.insert(self.blobs.stage(self.new_blob_id(), claimed).await.map_err(blob_failure)?),
+                };
+                staged.append_digested(batch.pieces.clone(), others).await.map_err(blob_failure)
+            };
+            let md5 = add_md5(digest.md5.clone(), &batch.pieces);
+            let (next, md5, others) = tokio::try_join!(intake.batch(slot.room()), md5, write)?;
+            *digest = BodyDigest { md5, others };
             batch = next;
         }
-        Ok(Received::Staged(staging))
+        Ok(staging.map_or(Received::Nothing, Received::Staged))
     }
 }
 
@@ -232,14 +244,24 @@ pub(super) async fn add(digest: &mut BodyDigest, batch: &[Bytes]) -> Result<(), 
         pieces.iter().for_each(|bytes| working.update(bytes));
         working
     });
-    let (md5, others) = tokio::join!(Md5Service::of_process().add(digest.md5.clone(), batch.to_vec()), others);
-    let failed = |error: &dyn std::error::Error| {
-        tracing::error!(%error, "digesting");
-        Failure::Internal
-    };
-    digest.md5 = md5.map_err(|error| failed(&error))?;
-    digest.others = others.map_err(|error| failed(&error))?;
+    let others = async { others.await.map_err(|error| lost(&error)) };
+    let (md5, others) = tokio::try_join!(add_md5(digest.md5.clone(), batch), others)?;
+    *digest = BodyDigest { md5, others };
     Ok(())
+}
+
+/// Adds a batch to an MD5, beside those of other bodies unless it is tiny.
+async fn add_md5(mut md5: Md5Stream, batch: &[Bytes]) -> Result<Md5Stream, Failure> {
+    if batch.iter().map(Bytes::len).sum::<usize>() <= DIGEST_HERE_BYTES_MAX {
+        batch.iter().for_each(|bytes| md5.update(bytes));
+        return Ok(md5);
+    }
+    Md5Service::of_process().add(md5, batch.to_vec()).await.map_err(|error| lost(&error))
+}
+
+fn lost(error: &dyn std::error::Error) -> Failure {
+    tracing::error!(%error, "digesting");
+    Failure::Internal
 }
 
 fn joined(mut pieces: Vec<Bytes>) -> Bytes {

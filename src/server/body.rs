@@ -3,7 +3,7 @@
 //! Bytes are handed on as they were received, without copying or merging. Nothing is read before the first `next`,
 //! so the `100 Continue` that hyper sends with the first read comes after everything that can refuse the request.
 
-use super::completion::ByteCounter;
+use super::{completion::ByteCounter, pieces::LargeBody};
 use crate::{
     auth::{Payload, chunked},
     model::{Checksum, ChecksumAlgorithm, Failure},
@@ -30,6 +30,8 @@ pub(super) struct Frames<B> {
     /// Whether the body has been asked for, so that the client may have been told to go on.
     asked: bool,
     ended: bool,
+    /// To be told that the body is wanted, when it is large.
+    large_body: Option<LargeBody>,
 }
 
 impl<B> Frames<B>
@@ -38,12 +40,21 @@ where
 {
     /// The frames of `body`, each of which may take as long as `timeout`; `count` counts their bytes.
     pub(super) fn new(body: B, timeout: Duration, count: ByteCounter) -> Self {
-        Self { body, timeout, count, asked: false, ended: false }
+        Self { body, timeout, count, asked: false, ended: false, large_body: None }
+    }
+
+    /// Lets the connection know when its large body is wanted.
+    pub(super) fn telling(mut self, large_body: Option<LargeBody>) -> Self {
+        self.large_body = large_body;
+        self
     }
 
     /// The next bytes, not empty; `None` after the last.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
         self.asked = true;
+        if let Some(large_body) = self.large_body.take() {
+            large_body.is_wanted();
+        }
         loop {
             let frame = tokio::time::timeout(self.timeout, self.body.frame()).await.map_err(|_| Failure::BodyTimeout)?;
             match frame {

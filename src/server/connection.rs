@@ -5,13 +5,20 @@
 //! - Closing lingers: when the client may still be sending, what it sends is discarded for a bounded while, so that
 //!   the kernel does not answer it with a reset that would take the answer with it.
 
-use super::{http2, impatient::ImpatientStream, reply::ReplyBody, tenants, tls};
+use super::{
+    http2,
+    impatient::ImpatientStream,
+    pieces::{LARGE_BUFFER_SIZE_MAX, LARGE_SIZE_MIN, LargeBody},
+    reply::ReplyBody,
+    tenants, tls,
+};
 use crate::{
     dialect::address::Encrypted,
     telemetry::{self, Metric},
 };
 use futures_util::{FutureExt as _, future::BoxFuture};
 use http::{Request, Response, header};
+use http_body::Body as _;
 use hyper::{body::Incoming, server::conn::http1, service::Service};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{
@@ -28,7 +35,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
     net::TcpStream,
-    sync::watch,
+    sync::{Semaphore, watch},
     time::timeout,
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
@@ -76,6 +83,8 @@ pub(super) struct Client {
     pub(super) phase: watch::Receiver<Phase>,
     /// One for each request of HTTP/2 that may be answered at once, on whatever connection.
     pub(super) streams: Arc<tenants::Streams>,
+    /// One for each connection that may have a large buffer.
+    pub(super) large_buffers: Arc<Semaphore>,
 }
 
 /// What is left to be done when a connection has ended.
@@ -89,9 +98,12 @@ pub(super) enum Ended {
 
 /// Serves a connection until either side has enough, or it is told to close.
 pub(super) async fn serve_connection(stream: TcpStream, client: Client, tls: Option<TlsAcceptor>) {
-    let mut stream = ImpatientStream::new(stream, client.timeouts.write);
+    let mut stream = ImpatientStream::new(stream, client.timeouts.write, Arc::clone(&client.large_buffers));
     let ended = match tls {
-        None => serve_http1(&mut stream, &client, false).await,
+        None => {
+            let large_body = stream.large_body();
+            serve_http1(&mut stream, &client, Some(large_body)).await
+        }
         // Boxed, so that connections in clear do not carry the room for it.
         Some(acceptor) => Box::pin(serve_encrypted(&mut stream, &client, acceptor)).await,
     };
@@ -113,7 +125,7 @@ async fn serve_encrypted(stream: &mut ImpatientStream, client: &Client, acceptor
     };
     match shaken {
         Ok(stream) if tls::speaks_http2(stream.get_ref().1) => http2::serve(stream, client, &written).await,
-        Ok(stream) => serve_http1(stream, client, true).await,
+        Ok(stream) => serve_http1(stream, client, None).await,
         Err(error) => {
             // The client's doing: another protocol, a port scan, an authority that it does not know.
             tracing::debug!(%error, peer = %client.peer, "TLS handshake failed");
@@ -135,22 +147,24 @@ where
     timeout(patience, acceptor.accept(stream)).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
-async fn serve_http1<S>(stream: S, client: &Client, is_encrypted: bool) -> Ended
+/// Without `large_body`, the connection is encrypted, and TLS decides how it is read.
+async fn serve_http1<S>(stream: S, client: &Client, large_body: Option<LargeBody>) -> Ended
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
+    let is_encrypted = large_body.is_none();
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(client.timeouts.head)
         .max_headers(HEADER_COUNT_MAX)
         .max_header_size(HEAD_SIZE_MAX)
-        .max_buf_size(BUFFER_SIZE_MAX)
+        .max_buf_size(if is_encrypted { BUFFER_SIZE_MAX } else { LARGE_BUFFER_SIZE_MAX })
         .keep_alive(true)
         .half_close(false)
         .pipeline_flush(false)
         .serve_connection(
             TokioIo::new(stream),
-            Requests { handler: Arc::clone(&client.handler), peer: client.peer, is_encrypted, said_close: Arc::default() },
+            Requests { handler: Arc::clone(&client.handler), peer: client.peer, large_body, said_close: Arc::default() },
         );
 
     let mut closing = until(client.phase.clone(), |phase| phase != Phase::Serving).boxed();
@@ -193,7 +207,8 @@ pub(super) async fn until(mut phase: watch::Receiver<Phase>, reached: fn(Phase) 
 struct Requests {
     handler: Handler,
     peer: SocketAddr,
-    is_encrypted: bool,
+    /// `None` when the connection is encrypted.
+    large_body: Option<LargeBody>,
     /// Whether an answer said `Connection: close`, which it does when the request's body has not been read to its end.
     said_close: Arc<AtomicBool>,
 }
@@ -204,8 +219,12 @@ impl Service<Request<Incoming>> for Requests {
     type Future = BoxFuture<'static, Result<Response<ReplyBody>, Infallible>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        if self.is_encrypted {
-            request.extensions_mut().insert(Encrypted);
+        match &self.large_body {
+            None => drop(request.extensions_mut().insert(Encrypted)),
+            Some(large_body) if request.body().size_hint().exact().is_some_and(|size| size >= LARGE_SIZE_MIN) => {
+                request.extensions_mut().insert(large_body.clone());
+            }
+            Some(_) => {}
         }
         let said_close = Arc::clone(&self.said_close);
         let note = move |reply: Response<ReplyBody>| {

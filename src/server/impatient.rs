@@ -1,5 +1,6 @@
 //! A connection's socket that gives up on a peer that takes nothing, and knows how to end without a reset.
 
+use super::pieces::{LargeBody, PieceSize};
 use std::{
     future::Future as _,
     io::{self, IoSlice},
@@ -14,6 +15,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf},
     net::TcpStream,
+    sync::Semaphore,
     time::{Sleep, sleep, timeout},
 };
 
@@ -32,20 +34,27 @@ pub(super) struct ImpatientStream {
     /// Runs while a write is stuck.
     stuck: Option<Pin<Box<Sleep>>>,
     written: Arc<AtomicU64>,
+    piece_size: PieceSize,
 }
 
 impl ImpatientStream {
-    /// The socket, whose peer may take nothing for as long as `patience`.
-    pub(super) fn new(stream: TcpStream, patience: Duration) -> Self {
+    /// The socket, whose peer may take nothing for as long as `patience`. It may be read in large pieces as long as there is a
+    /// permit for a large buffer.
+    pub(super) fn new(stream: TcpStream, patience: Duration, large_buffers: Arc<Semaphore>) -> Self {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY");
         }
-        Self { stream, patience, stuck: None, written: Arc::default() }
+        Self { stream, patience, stuck: None, written: Arc::default(), piece_size: PieceSize::new(large_buffers) }
     }
 
     /// Counts the bytes that the system has taken for the peer.
     pub(super) fn written(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.written)
+    }
+
+    /// Where to say that a large body is wanted, so that it is read in large pieces.
+    pub(super) fn large_body(&self) -> LargeBody {
+        self.piece_size.large_body()
     }
 
     /// Closes the sending half and reads what the client still sends, within bounds: else the kernel would answer that
@@ -87,7 +96,15 @@ impl ImpatientStream {
 
 impl AsyncRead for ImpatientStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        let size_max = self.piece_size.get();
+        if buffer.remaining() <= size_max {
+            return Pin::new(&mut self.stream).poll_read(cx, buffer);
+        }
+        let mut part = ReadBuf::new(buffer.initialize_unfilled_to(size_max));
+        let read = Pin::new(&mut self.stream).poll_read(cx, &mut part);
+        let size = part.filled().len();
+        buffer.advance(size);
+        read
     }
 }
 

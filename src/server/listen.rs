@@ -8,6 +8,7 @@ use super::{
     connection::{Client, Handler, Phase, Timeouts, serve_connection, shake_hands},
     counted::{Counted, none_left},
     impatient::ImpatientStream,
+    pieces::LARGE_BUFFER_COUNT_MAX,
     shares::Shares,
     tenants::{Streams, site},
     tls::Certificates,
@@ -42,6 +43,7 @@ pub(super) struct Connections {
     /// For requests of HTTP/2, of which a connection may have many.
     streams: Arc<Streams>,
     refusing: Arc<Semaphore>,
+    large_buffers: Arc<Semaphore>,
     phase: watch::Sender<Phase>,
     open: watch::Sender<usize>,
 }
@@ -65,6 +67,7 @@ impl Connections {
             places: Shares::places(room.connection_count_max),
             streams: Streams::places(room.stream_count_max),
             refusing: Arc::new(Semaphore::new(REFUSING_COUNT_MAX)),
+            large_buffers: Arc::new(Semaphore::new(LARGE_BUFFER_COUNT_MAX)),
             phase: watch::Sender::new(Phase::Serving),
             open: watch::Sender::new(0),
         })
@@ -104,6 +107,7 @@ impl Connections {
                 timeouts: self.timeouts,
                 phase: self.phase.subscribe(),
                 streams: Arc::clone(&self.streams),
+                large_buffers: Arc::clone(&self.large_buffers),
             };
             let tls = self.tls.as_ref().map(|certificates| certificates.acceptor());
             tokio::spawn(async move {
@@ -128,7 +132,7 @@ impl Connections {
         let Ok(permit) = Arc::clone(&self.refusing).try_acquire_owned() else { return };
         let tls = self.tls.as_ref().map(|certificates| certificates.refusing_acceptor());
         tokio::spawn(async move {
-            let mut stream = ImpatientStream::new(stream, REFUSING_TIME_MAX);
+            let mut stream = ImpatientStream::new(stream, REFUSING_TIME_MAX, Arc::new(Semaphore::new(0)));
             let told = timeout(REFUSING_TIME_MAX, async {
                 match tls {
                     None => tell_to_slow_down(&mut stream).await,

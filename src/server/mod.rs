@@ -14,6 +14,7 @@ mod ids;
 mod impatient;
 mod listen;
 mod nonces;
+mod pieces;
 mod pipeline;
 mod post_object;
 mod presented;

@@ -172,7 +172,8 @@ impl Server {
         let has_no_room = parts.extensions.get::<NoStreamPlace>().is_some();
         let in_flight = (!draining).then(|| Counted::new(&self.in_flight, Metric::RequestsInFlight));
         let mut completion = Box::new(Completion::new(dialect.request_id(ids::random()), peer, parts.method.clone(), in_flight));
-        let body = Slot::new(Frames::new(incoming, self.settings.body_timeout, completion.bytes_in()));
+        let body =
+            Slot::new(Frames::new(incoming, self.settings.body_timeout, completion.bytes_in()).telling(parts.extensions.get().cloned()));
 
         let request_id = completion.request_id.clone();
         let now = self.gateway.now();

@@ -7,9 +7,12 @@ use super::{
     disk::DiskFile,
     format::{Footer, TableBuilder, crc32c, file_size},
 };
-use crate::blob::{
-    BlobError, BlobId, Sealed, Staging,
-    blocking::{self, detach},
+use crate::{
+    blob::{
+        BlobError, BlobId, Sealed, Staging,
+        blocking::{self, detach},
+    },
+    digest::OtherDigests,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -51,6 +54,18 @@ impl Staging for LocalStaging {
             .await?,
         );
         Ok(())
+    }
+
+    async fn append_digested(&mut self, bytes: Vec<Bytes>, mut digests: OtherDigests) -> Result<OtherDigests, BlobError> {
+        let mut writer = self.take()?;
+        let (writer, digests) = blocking::run(writer.directory.disk.pace(), move || {
+            bytes.iter().for_each(|piece| digests.update(piece));
+            writer.append(&bytes)?;
+            Ok((writer, digests))
+        })
+        .await?;
+        self.writer = Some(writer);
+        Ok(digests)
     }
 
     async fn seal(mut self: Box<Self>) -> Result<Sealed, BlobError> {
