@@ -1,6 +1,11 @@
 //! The database: which table lives in which column family, reads with a stated reach, batched writes.
 
-use super::{RocksSettings, damage::Findings, settings::Setup};
+use super::{
+    RocksSettings,
+    damage::Findings,
+    hot::{self, HotRows, Known},
+    settings::Setup,
+};
 use crate::{
     meta::{KvError, keys},
     telemetry::{self, Metric},
@@ -67,6 +72,8 @@ fn write_error(error: &Error) -> KvError {
 pub(super) struct Store {
     db: DB,
     write_options: WriteOptions,
+    /// Who writes says which of these he changes.
+    pub(super) hot: HotRows,
 }
 
 impl Store {
@@ -154,10 +161,24 @@ impl Store {
     fn of(db: DB, settings: &RocksSettings) -> Self {
         let mut write_options = WriteOptions::default();
         write_options.set_sync(settings.sync_writes);
-        Self { db, write_options }
+        Self { db, write_options, hot: HotRows::default() }
     }
 
     pub(super) fn get(&self, key: &[u8], reach: Reach) -> Result<Option<Bytes>, ReadError> {
+        if !hot::is_hot(key) {
+            return self.read(key, reach);
+        }
+        match self.hot.get(key) {
+            Known::Row(value) => Ok(value),
+            Known::Nothing(ticket) => {
+                let value = self.read(key, reach)?;
+                self.hot.learn(ticket, key, value.as_ref());
+                Ok(value)
+            }
+        }
+    }
+
+    fn read(&self, key: &[u8], reach: Reach) -> Result<Option<Bytes>, ReadError> {
         let value = self.db.get_cf_opt(self.family(key), key, &read_options(reach))?;
         Ok(value.map(Bytes::from))
     }
