@@ -172,7 +172,11 @@ impl CanonicalRequest {
         payload_word: &str,
     ) -> Self {
         let mut complete = true;
-        let mut bytes = format!("{method}\n{}\n{canonical_query}\n", canonical_path(path)).into_bytes();
+        let mut bytes = Vec::with_capacity(256 + path.len() + canonical_query.len());
+        for line in [method.as_str(), &canonical_path(path), canonical_query] {
+            bytes.extend_from_slice(line.as_bytes());
+            bytes.push(b'\n');
+        }
         for name in signed_headers {
             let value = header_values(headers, name);
             complete &= value.is_some();

@@ -104,7 +104,20 @@ impl<T: Send + 'static> Drop for ToTheEnd<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::FutureExt as _;
+    use std::panic::AssertUnwindSafe;
     use tokio::sync::oneshot;
+
+    #[tokio::test]
+    async fn work_is_done_by_who_waits_for_it_and_a_panic_ends_it() {
+        let running = Running::new();
+        let here = std::thread::current().id();
+        assert_eq!(running.to_the_end(async { Ok(std::thread::current().id()) }).await, Ok(here));
+        let panics = AssertUnwindSafe(running.to_the_end(async { panic!("on purpose") })).catch_unwind();
+        let panicked: Result<Result<(), Failure>, _> = panics.await;
+        assert!(panicked.is_err());
+        running.idle().await;
+    }
 
     #[tokio::test]
     async fn work_that_runs_on_keeps_what_its_caller_had() {

@@ -72,6 +72,9 @@ fn write_error(error: &Error) -> KvError {
 pub(super) struct Store {
     db: DB,
     write_options: WriteOptions,
+    /// What reads of single rows are made with: making them anew costs as much as a good part of such a read.
+    memory: ReadOptions,
+    disk: ReadOptions,
     /// Who writes says which of these he changes.
     pub(super) hot: HotRows,
 }
@@ -161,7 +164,8 @@ impl Store {
     fn of(db: DB, settings: &RocksSettings) -> Self {
         let mut write_options = WriteOptions::default();
         write_options.set_sync(settings.sync_writes);
-        Self { db, write_options, hot: HotRows::default() }
+        let (memory, disk) = (read_options(Reach::Memory), read_options(Reach::Disk));
+        Self { db, write_options, memory, disk, hot: HotRows::default() }
     }
 
     pub(super) fn get(&self, key: &[u8], reach: Reach) -> Result<Option<Bytes>, ReadError> {
@@ -179,7 +183,11 @@ impl Store {
     }
 
     fn read(&self, key: &[u8], reach: Reach) -> Result<Option<Bytes>, ReadError> {
-        let value = self.db.get_cf_opt(self.family(key), key, &read_options(reach))?;
+        let options = match reach {
+            Reach::Memory => &self.memory,
+            Reach::Disk => &self.disk,
+        };
+        let value = self.db.get_cf_opt(self.family(key), key, options)?;
         Ok(value.map(Bytes::from))
     }
 
