@@ -3,9 +3,19 @@
 //! Every metric is a variant of [`Metric`], with its name and its help text; there is no other list. Nothing is
 //! recorded until [`init_metrics`] has been called, and recording costs next to nothing then.
 
+mod lines;
+mod requests;
+
+pub(crate) use lines::REQUESTS;
+pub(crate) use requests::Ended;
+
+use lines::Lines;
 use metrics::{Counter, Gauge, Histogram, Label, SharedString};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use std::sync::OnceLock;
+use std::{
+    io::{self, Stderr},
+    sync::{LazyLock, OnceLock},
+};
 use tracing_subscriber::EnvFilter;
 
 /// How log lines are written.
@@ -29,6 +39,9 @@ pub enum TelemetryError {
         /// What is wrong with it.
         reason: String,
     },
+    /// There is no thread that writes lines.
+    #[error("cannot start to log: {0}")]
+    Lines(#[from] io::Error),
     /// Something in this process has set it up already.
     #[error("{0} are set up already")]
     AlreadySet(&'static str),
@@ -37,19 +50,28 @@ pub enum TelemetryError {
 /// What is logged of errors alone: HTTP/2 frame by frame, whatever they carry, and its warnings, which any client can cause at will.
 const QUIET: &str = "h2=error";
 
+static LINES: LazyLock<Lines<Stderr>> = LazyLock::new(|| Lines::new(io::stderr()));
+
 /// Sends log lines to the standard error stream. `level` is a level (`info`) or a list such as `info,partway::request=warn`.
 ///
 /// # Errors
-/// For a level that is none, and when called twice.
+/// For a level that is none, when called twice, and when there can be no thread for it.
 pub fn init_logs(level: &str, format: LogFormat) -> Result<(), TelemetryError> {
     let filter = EnvFilter::try_new(format!("{QUIET},{level}"))
         .map_err(|error| TelemetryError::Level { level: level.to_owned(), reason: error.to_string() })?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(&*LINES);
     let done = match format {
         LogFormat::Text => lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
     };
-    done.map_err(|_| TelemetryError::AlreadySet("logs"))
+    done.map_err(|_| TelemetryError::AlreadySet("logs"))?;
+    Ok(LINES.start()?)
+}
+
+/// Writes what waits to be logged. To be called before the process ends.
+pub fn flush_logs() {
+    // Who cannot be told cannot be told of that either.
+    let _ = LINES.flush();
 }
 
 /// Seconds; from a request that only touches the index to a part of 5 GiB on a slow line.
@@ -297,9 +319,14 @@ pub fn report_durability(level: &str) {
     metrics::gauge!(Metric::Durability.name(), "level" => level.to_owned()).set(1.0);
 }
 
-/// A gauge without labels.
+/// A gauge without labels. It is looked up once, if it leads anywhere.
 pub(crate) fn gauge(metric: Metric) -> Gauge {
-    metrics::gauge!(metric.name())
+    static KNOWN: [OnceLock<Gauge>; Metric::ALL.len()] = [const { OnceLock::new() }; Metric::ALL.len()];
+    let look_up = || metrics::gauge!(metric.name());
+    match KNOWN.get(metric as usize).filter(|_| PROMETHEUS.get().is_some()) {
+        Some(known) => known.get_or_init(look_up).clone(),
+        None => look_up(),
+    }
 }
 
 /// The gauge of a store.

@@ -13,23 +13,30 @@ const HEX_UPPER: &[u8; 16] = b"0123456789ABCDEF";
 /// Percent-encodes everything but `A–Z a–z 0–9 - _ . ~`, and `/` unless `keep_slash`.
 pub(super) fn uri_encode(bytes: &[u8], keep_slash: bool) -> String {
     let mut encoded = String::with_capacity(bytes.len() + bytes.len() / 4);
-    for &byte in bytes {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => encoded.push(char::from(byte)),
-            b'/' if keep_slash => encoded.push('/'),
-            _ => {
-                encoded.push('%');
-                encoded.push(char::from(HEX_UPPER[usize::from(byte >> 4)]));
-                encoded.push(char::from(HEX_UPPER[usize::from(byte & 0xF)]));
-            }
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let plain = rest.iter().position(|&byte| !is_plain(byte, keep_slash)).unwrap_or(rest.len());
+        // What is plain is ASCII.
+        encoded.push_str(std::str::from_utf8(&rest[..plain]).unwrap_or_default());
+        if let Some(&byte) = rest.get(plain) {
+            encoded.push('%');
+            encoded.push(char::from(HEX_UPPER[usize::from(byte >> 4)]));
+            encoded.push(char::from(HEX_UPPER[usize::from(byte & 0xF)]));
         }
+        rest = rest.get(plain + 1..).unwrap_or_default();
     }
     encoded
 }
 
+/// Whether a byte stands for itself in what is encoded.
+fn is_plain(byte: u8, keep_slash: bool) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') || (keep_slash && byte == b'/')
+}
+
 /// Undoes percent-encoding. A `%` without two hex digits stands for itself.
 pub(super) fn uri_decode(text: &str) -> Vec<u8> {
-    percent_encoding::percent_decode_str(text).collect()
+    // Most of what is decoded has nothing to decode.
+    if text.contains('%') { percent_encoding::percent_decode_str(text).collect() } else { text.as_bytes().to_vec() }
 }
 
 /// The path as SigV4 signs it: decoded once, encoded once, `.` and `//` left alone.
@@ -93,7 +100,16 @@ impl Query {
             .map(|(name, value)| (uri_encode(name, false), uri_encode(value.unwrap_or_default(), false)))
             .collect();
         pairs.sort_unstable();
-        pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
+        let mut canonical = String::with_capacity(pairs.iter().map(|(name, value)| name.len() + value.len() + 2).sum());
+        for (name, value) in &pairs {
+            if !canonical.is_empty() {
+                canonical.push('&');
+            }
+            canonical.push_str(name);
+            canonical.push('=');
+            canonical.push_str(value);
+        }
+        canonical
     }
 }
 
@@ -156,7 +172,11 @@ impl CanonicalRequest {
         payload_word: &str,
     ) -> Self {
         let mut complete = true;
-        let mut bytes = format!("{method}\n{}\n{canonical_query}\n", canonical_path(path)).into_bytes();
+        let mut bytes = Vec::with_capacity(256 + path.len() + canonical_query.len());
+        for line in [method.as_str(), &canonical_path(path), canonical_query] {
+            bytes.extend_from_slice(line.as_bytes());
+            bytes.push(b'\n');
+        }
         for name in signed_headers {
             let value = header_values(headers, name);
             complete &= value.is_some();

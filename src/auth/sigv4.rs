@@ -17,7 +17,7 @@ use crate::model::Timestamp;
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, header, request::Parts};
 use sha2::{Digest as _, Sha256};
-use std::fmt;
+use std::{borrow::Cow, fmt};
 use subtle::ConstantTimeEq;
 
 /// The only algorithm; SigV4a is another one.
@@ -129,6 +129,8 @@ pub(super) struct V4Claim {
     signature: String,
     payload_word: String,
     payload: PayloadWord,
+    /// The query as it is signed, of a claim that was read from it: it has been taken apart for that.
+    canonical_query: Option<String>,
 }
 
 /// Where the signature is.
@@ -198,7 +200,8 @@ impl V4Claim {
         };
         let payload = PayloadWord::parse(&payload_word)?;
         let signature = signature.to_owned();
-        Ok((access_key, Self { place: Place::Header, scope, time, date, signed_headers, signature, payload_word, payload }))
+        let place = Place::Header;
+        Ok((access_key, Self { place, scope, time, date, signed_headers, signature, payload_word, payload, canonical_query: None }))
     }
 
     /// Reads the parameters of a presigned URL. Returns the access key with it.
@@ -240,27 +243,21 @@ impl V4Claim {
         .to_owned();
         let payload = PayloadWord::parse(&payload_word)?;
         let place = Place::Query { expires_secs };
-        Ok((access_key, Self { place, scope, time, date, signed_headers, signature, payload_word, payload }))
+        let canonical_query = Some(query.canonical(Some("X-Amz-Signature")));
+        Ok((access_key, Self { place, scope, time, date, signed_headers, signature, payload_word, payload, canonical_query }))
     }
 
     /// Verifies the signature. The checks that need no secret come first.
     pub(super) fn verify(&self, access_key: &str, parts: &Parts, secret: &str, now: Timestamp) -> Result<Verified, AuthError> {
         self.check_time(now)?;
         self.check_coverage(&parts.headers)?;
-        let query = Query::parse(parts.uri.query());
-        let without = match self.place {
-            Place::Header => None,
-            Place::Query { .. } => Some("X-Amz-Signature"),
+        let canonical_query = match &self.canonical_query {
+            Some(query) => Cow::from(query),
+            None => Cow::from(Query::parse(parts.uri.query()).canonical(None)),
         };
         let signed_headers: Vec<&str> = self.signed_headers.iter().map(String::as_str).collect();
-        let request = CanonicalRequest::new(
-            &parts.method,
-            parts.uri.path(),
-            &query.canonical(without),
-            &parts.headers,
-            &signed_headers,
-            &self.payload_word,
-        );
+        let request =
+            CanonicalRequest::new(&parts.method, parts.uri.path(), &canonical_query, &parts.headers, &signed_headers, &self.payload_word);
         let string_to_sign = string_to_sign(&self.date, &self.scope, &request.hash());
         let key = self.scope.signing_key(secret);
         if !same_signature(&key.sign(&string_to_sign), &self.signature) || !request.complete {

@@ -86,6 +86,7 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, CliError> {
     runtime.shutdown_timeout(RUNTIME_SHUTDOWN);
     // Outside the runtime, because closing the index blocks.
     drop(gateway);
+    telemetry::flush_logs();
     served.map(|()| ExitCode::SUCCESS)
 }
 

@@ -19,6 +19,10 @@ pub enum Plus {
 /// Decodes once; `None` when a `%` is not followed by two hex digits or the result is not UTF-8.
 #[must_use]
 pub fn decode(text: &str, plus: Plus) -> Option<String> {
+    // Most of what is decoded has nothing to decode.
+    if !text.bytes().any(|byte| byte == b'%' || (byte == b'+' && plus == Plus::Space)) {
+        return Some(text.to_owned());
+    }
     let mut decoded = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {

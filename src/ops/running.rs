@@ -1,8 +1,14 @@
 //! Work that runs on although its caller hung up.
 
 use crate::model::Failure;
-use std::{any::Any, future::Future, sync::Arc};
-use tokio::sync::watch;
+use std::{
+    any::Any,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+use tokio::{runtime::Handle, sync::watch};
 
 /// What a caller has of something scarce.
 pub type Kept = Arc<dyn Any + Send + Sync>;
@@ -36,17 +42,18 @@ impl Running {
         &self,
         work: impl Future<Output = Result<T, Failure>> + Send + 'static,
     ) -> Result<T, Failure> {
-        self.count.send_modify(|count| *count += 1);
+        // Nobody waits for more of it.
+        self.count.send_if_modified(|count| {
+            *count += 1;
+            false
+        });
         let begun = Begun(Arc::clone(&self.count));
         let kept = KEPT.try_with(Arc::clone).ok();
-        let task = tokio::spawn(async move {
+        let work = Box::pin(async move {
             let _held = (begun, kept);
             work.await
         });
-        task.await.unwrap_or_else(|error| {
-            tracing::error!(%error, "an operation did not run to its end");
-            Err(Failure::Internal)
-        })
+        ToTheEnd { work: Some(work), runtime: Handle::current() }.await
     }
 
     /// Waits until nothing is under way.
@@ -58,14 +65,59 @@ impl Running {
 
 impl Drop for Begun {
     fn drop(&mut self) {
-        self.0.send_modify(|count| *count -= 1);
+        self.0.send_if_modified(|count| {
+            *count -= 1;
+            *count == 0
+        });
+    }
+}
+
+/// Work that its caller does while he waits for it, and that becomes a task of its own when he hangs up: a task for each
+/// would cost two more turns of the scheduler.
+struct ToTheEnd<T: Send + 'static> {
+    /// `None` when it has ended, or panicked.
+    work: Option<Pin<Box<dyn Future<Output = T> + Send>>>,
+    runtime: Handle,
+}
+
+impl<T: Send + 'static> Future for ToTheEnd<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let mut work = self.work.take().expect("not polled after its end");
+        let polled = work.as_mut().poll(cx);
+        if polled.is_pending() {
+            self.work = Some(work);
+        }
+        polled
+    }
+}
+
+impl<T: Send + 'static> Drop for ToTheEnd<T> {
+    fn drop(&mut self) {
+        if let Some(work) = self.work.take() {
+            drop(self.runtime.spawn(work));
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::FutureExt as _;
+    use std::panic::AssertUnwindSafe;
     use tokio::sync::oneshot;
+
+    #[tokio::test]
+    async fn work_is_done_by_who_waits_for_it_and_a_panic_ends_it() {
+        let running = Running::new();
+        let here = std::thread::current().id();
+        assert_eq!(running.to_the_end(async { Ok(std::thread::current().id()) }).await, Ok(here));
+        let panics = AssertUnwindSafe(running.to_the_end(async { panic!("on purpose") })).catch_unwind();
+        let panicked: Result<Result<(), Failure>, _> = panics.await;
+        assert!(panicked.is_err());
+        running.idle().await;
+    }
 
     #[tokio::test]
     async fn work_that_runs_on_keeps_what_its_caller_had() {

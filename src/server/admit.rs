@@ -19,6 +19,7 @@ use crate::{
     ops::{Admitted, BucketAccess, ObjectAccess},
 };
 use http::header;
+use std::sync::OnceLock;
 
 /// The verified sender of a request.
 pub(super) struct Sender {
@@ -125,7 +126,7 @@ impl Server {
         if let Some(access) = &access {
             check_referer(exchange, access)?;
         }
-        let context = policy_context(exchange);
+        let context = PolicyContext::of(exchange);
         let object = match &*operation {
             // A form's key is in its fields.
             Operation::PutObject(put) => Some(put.object.clone()),
@@ -178,7 +179,7 @@ impl Server {
         &self,
         sender: &Sender,
         source: &ObjectRef,
-        context: &[(&str, String)],
+        context: &PolicyContext<'_, '_>,
     ) -> Result<Option<ObjectAccess>, Rejection> {
         let access = self.access(Some(&source.bucket)).await?;
         let Opened { acl, seen } = self.opened(sender, access.as_ref(), Some(source), true).await?;
@@ -188,7 +189,7 @@ impl Server {
 
     /// Whether the sender, who may read this object, may read what it is a link to: a link opens nothing that its target
     /// does not.
-    async fn admit_through(&self, sender: &Sender, seen: ObjectAccess, context: &[(&str, String)]) -> Result<Admitted, Rejection> {
+    async fn admit_through(&self, sender: &Sender, seen: ObjectAccess, context: &PolicyContext<'_, '_>) -> Result<Admitted, Rejection> {
         let target = match &seen.link_target {
             Some(target) => self.authorise_source(sender, target, context).await?,
             None => None,
@@ -248,20 +249,38 @@ fn check_referer(exchange: &Exchange<'_>, access: &BucketAccess) -> Result<(), F
     if rules.allows(referer.as_deref()) { Ok(()) } else { Err(Failure::RefererDenied) }
 }
 
-pub(super) fn grounds<'a>(sender: &'a Sender, access: Option<&'a BucketAccess>, context: &'a [(&'a str, String)]) -> policy::Grounds<'a> {
+pub(super) fn grounds<'a>(sender: &'a Sender, access: Option<&'a BucketAccess>, context: &'a PolicyContext<'_, '_>) -> policy::Grounds<'a> {
+    let bucket_policy = access.and_then(|access| access.policy.as_deref());
+    let has_policies = sender.key_policy.is_some() || sender.session_policy.is_some() || bucket_policy.is_some();
     policy::Grounds {
         caller: &sender.caller,
         key_policy: sender.key_policy.as_deref(),
         session_policy: sender.session_policy.as_deref(),
         bucket_owner: access.map(|access| &access.owner),
-        bucket_policy: access.and_then(|access| access.policy.as_deref()),
+        bucket_policy,
         acl: None,
-        context,
+        context: if has_policies { context.known() } else { &[] },
     }
 }
 
-/// What conditions of policies may ask about a request.
-pub(super) fn policy_context(exchange: &Exchange<'_>) -> Vec<(&'static str, String)> {
+/// What conditions of policies may ask about a request. It is put together when the first policy is looked at: most requests
+/// meet none.
+pub(super) struct PolicyContext<'a, 'b> {
+    exchange: &'a Exchange<'b>,
+    known: OnceLock<Vec<(&'static str, String)>>,
+}
+
+impl<'a, 'b> PolicyContext<'a, 'b> {
+    pub(super) fn of(exchange: &'a Exchange<'b>) -> Self {
+        Self { exchange, known: OnceLock::new() }
+    }
+
+    fn known(&self) -> &[(&'static str, String)] {
+        self.known.get_or_init(|| policy_context(self.exchange))
+    }
+}
+
+fn policy_context(exchange: &Exchange<'_>) -> Vec<(&'static str, String)> {
     let mut context = vec![
         ("aws:sourceip", exchange.peer.ip().to_canonical().to_string()),
         // What a proxy says does not count: anybody could say it.

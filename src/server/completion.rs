@@ -5,9 +5,10 @@
 //! handler panicked. It holds no header and no query, hence no signature.
 
 use super::{counted::Counted, tenants::Held};
-use crate::telemetry::{self, Metric};
+use crate::telemetry::{Ended, REQUESTS};
 use http::{Method, StatusCode};
 use std::{
+    fmt,
     net::SocketAddr,
     sync::{
         Arc,
@@ -105,34 +106,46 @@ impl Drop for Completion {
         let operation = self.operation.unwrap_or("-");
         let (bytes_in, bytes_out) = (self.bytes_in.load(Ordering::Relaxed), self.bytes_out.load(Ordering::Relaxed));
         let duration = self.begun.elapsed();
-        let text = |value: &Option<String>| value.as_deref().map_or("-", logged).to_owned();
         tracing::info!(
-            target: "partway::request",
+            target: REQUESTS,
             request_id = %self.request_id,
             method = %self.method,
             operation,
-            bucket = %text(&self.bucket).escape_debug(),
-            key = %text(&self.key).escape_debug(),
+            bucket = %Logged::of(&self.bucket),
+            key = %Logged::of(&self.key),
             status,
             error = %self.error.unwrap_or("-"),
             bytes_in,
             bytes_out,
             duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
             peer = %self.peer,
-            access_key = %text(&self.access_key).escape_debug(),
+            access_key = %Logged::of(&self.access_key),
             broke_off = self.broke_off,
             "request"
         );
-        telemetry::counter(Metric::Requests, &[("operation", operation.into()), ("status", status.to_string().into())]).increment(1);
-        telemetry::counter(Metric::BodyBytes, &[("direction", "in".into())]).increment(bytes_in);
-        telemetry::counter(Metric::BodyBytes, &[("direction", "out".into())]).increment(bytes_out);
-        telemetry::histogram(Metric::RequestDuration, &[("operation", operation.into())]).record(duration.as_secs_f64());
+        Ended { operation, status, bytes_in, bytes_out, duration_secs: duration.as_secs_f64() }.record();
     }
 }
 
-/// As much of a text as is logged.
-fn logged(text: &str) -> &str {
-    &text[..text.floor_char_boundary(NAME_SIZE_LOGGED)]
+/// A name as it is logged: as much of it as one can be long, on one line whatever is in it.
+struct Logged<'a>(&'a str);
+
+impl<'a> Logged<'a> {
+    fn of(name: &'a Option<String>) -> Self {
+        let name = name.as_deref().unwrap_or("-");
+        Self(&name[..name.floor_char_boundary(NAME_SIZE_LOGGED)])
+    }
+}
+
+impl fmt::Display for Logged<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Nearly every name stands for itself.
+        let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\'' | b'\\');
+        if self.0.bytes().all(is_plain) {
+            return f.write_str(self.0);
+        }
+        write!(f, "{}", self.0.escape_debug())
+    }
 }
 
 #[cfg(test)]

@@ -13,14 +13,21 @@ impl Counted {
     /// One more.
     pub(super) fn new(count: &watch::Sender<usize>, metric: Metric) -> Self {
         telemetry::gauge(metric).increment(1);
-        count.send_modify(|count| *count = count.saturating_add(1));
+        // Nobody waits for more of them.
+        count.send_if_modified(|count| {
+            *count = count.saturating_add(1);
+            false
+        });
         Self { count: count.clone(), metric }
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.count.send_modify(|count| *count = count.saturating_sub(1));
+        self.count.send_if_modified(|count| {
+            *count = count.saturating_sub(1);
+            *count == 0
+        });
         telemetry::gauge(self.metric).decrement(1);
     }
 }

@@ -1,7 +1,7 @@
 //! The STS endpoint: hands out temporary credentials, at the address of the service itself.
 
 use super::{
-    admit::{Sender, grounds, policy_context},
+    admit::{PolicyContext, Sender, grounds},
     ids,
     nonces::{Nonces, Use},
     pipeline::{Answer, Exchange, Server},
@@ -135,7 +135,7 @@ impl Server {
             return Err(StsError::AccessDenied.into());
         }
         let parent = presented.key.clone();
-        let context = policy_context(exchange);
+        let context = PolicyContext::of(exchange);
         let sender = Sender::of(presented, Payload::Unsigned);
         if !Policies::new(grounds(&sender, None, &context)).allows_assume_role(&sts::role_arn(&request.role)) {
             return Err(StsError::AccessDenied.into());

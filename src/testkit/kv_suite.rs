@@ -4,8 +4,8 @@ use crate::meta::{Check, Kv, KvError, Write, keys};
 use bytes::Bytes;
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
-/// The tables the suite works in; records, and the one that engines may keep apart.
-const TABLES: [u8; 2] = [b'O', keys::INLINE_DATA_TABLE];
+/// The tables the suite works in; records, the one that engines may keep apart, and those whose rows they may remember.
+const TABLES: [u8; 6] = [b'O', keys::INLINE_DATA_TABLE, b'B', b'K', b'G', b'Q'];
 
 /// Runs every test of the suite on an engine, one after the other. The engine must be empty and on a
 /// runtime of several threads.

@@ -7,7 +7,11 @@
 //! - A write that fails is never tried again: from then on every commit is refused. One that fails because the disk is full
 //!   is refused alone: the engine takes writes again once there is room.
 
-use super::store::{Reach, ReadError, Store};
+use super::{
+    counters::KnownCounters,
+    hot,
+    store::{Reach, ReadError, Store},
+};
 use crate::meta::{Check, KvError, Write, counter};
 use bytes::Bytes;
 use rocksdb::WriteBatch;
@@ -48,7 +52,7 @@ impl Request {
 
 /// Works until every sender of the queue is gone and the queue is empty.
 pub(super) fn run(store: &Store, read_only: &AtomicBool, mut queue: mpsc::Receiver<Request>) {
-    let mut is_full = false;
+    let (mut is_full, mut counters) = (false, KnownCounters::default());
     while let Some(first) = queue.blocking_recv() {
         let requests = gather(first, &mut queue);
         if read_only.load(Ordering::Acquire) {
@@ -56,7 +60,7 @@ pub(super) fn run(store: &Store, read_only: &AtomicBool, mut queue: mpsc::Receiv
                 answer(request.answer, Err(KvError::ReadOnly));
             }
         } else {
-            settle(store, read_only, &mut is_full, requests);
+            settle(store, read_only, &mut is_full, &mut counters, requests);
         }
     }
 }
@@ -76,8 +80,8 @@ fn gather(first: Request, queue: &mut mpsc::Receiver<Request>) -> Vec<Request> {
 }
 
 /// Checks, writes and answers a batch.
-fn settle(store: &Store, read_only: &AtomicBool, is_full: &mut bool, requests: Vec<Request>) {
-    let mut batch = Batch::new(store);
+fn settle(store: &Store, read_only: &AtomicBool, is_full: &mut bool, counters: &mut KnownCounters, requests: Vec<Request>) {
+    let mut batch = Batch::new(store, counters);
     let outcomes: Vec<_> = requests.into_iter().map(|request| (request.answer, batch.accept(&request.checks, request.writes))).collect();
     let written = match batch.write() {
         Ok(()) => {
@@ -112,11 +116,13 @@ struct Batch<'a> {
     store: &'a Store,
     writes: WriteBatch,
     changed: BTreeMap<Vec<u8>, Option<Bytes>>,
+    /// As they were before.
+    counters: &'a mut KnownCounters,
 }
 
 impl<'a> Batch<'a> {
-    fn new(store: &'a Store) -> Self {
-        Self { store, writes: WriteBatch::default(), changed: BTreeMap::new() }
+    fn new(store: &'a Store, counters: &'a mut KnownCounters) -> Self {
+        Self { store, writes: WriteBatch::default(), changed: BTreeMap::new(), counters }
     }
 
     /// Adds the writes if all checks hold.
@@ -147,6 +153,9 @@ impl<'a> Batch<'a> {
         if let Some(value) = self.changed.get(key) {
             return Ok(value.clone());
         }
+        if let Some(value) = self.counters.get(key) {
+            return Ok(Some(value.clone()));
+        }
         self.store.get(key, Reach::Disk).map_err(|error| match error {
             ReadError::Failed(error) => error,
             ReadError::NotInMemory => KvError::Engine("a read from the disk was incomplete".to_owned()),
@@ -159,8 +168,19 @@ impl<'a> Batch<'a> {
     }
 
     fn write(self) -> Result<(), KvError> {
+        let Self { store, writes, changed, counters } = self;
         // Checks alone, or conflicts alone, have nothing to sync.
-        if self.writes.is_empty() { Ok(()) } else { self.store.write(self.writes) }
+        if writes.is_empty() {
+            return Ok(());
+        }
+        let hot: Vec<&[u8]> = changed.keys().map(Vec::as_slice).filter(|key| hot::is_hot(key)).collect();
+        let _change = (!hot.is_empty()).then(|| store.hot.change(hot.into_iter()));
+        let written = store.write(writes);
+        match written {
+            Ok(()) => counters.learn(changed),
+            Err(_) => counters.forget(),
+        }
+        written
     }
 }
 

@@ -2,12 +2,15 @@
 //!
 //! - Commits go through one thread (`committer`), which makes them serialisable and lets those that
 //!   arrive together share one sync.
+//! - What nearly every request reads is kept beside the database (`hot`), and so is what nearly every commit adds to (`counters`).
 //! - Reads are served at once when memory has what they need, else on a thread that may block.
 //! - After a write that failed only reads are served, unless it failed for want of room.
 //! - A log that has lost commits which were acknowledged is not opened (`damage`).
 
 mod committer;
+mod counters;
 mod damage;
+mod hot;
 mod load;
 mod settings;
 mod store;

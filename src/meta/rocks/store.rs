@@ -1,6 +1,11 @@
 //! The database: which table lives in which column family, reads with a stated reach, batched writes.
 
-use super::{RocksSettings, damage::Findings, settings::Setup};
+use super::{
+    RocksSettings,
+    damage::Findings,
+    hot::{self, HotRows, Known},
+    settings::Setup,
+};
 use crate::{
     meta::{KvError, keys},
     telemetry::{self, Metric},
@@ -71,6 +76,11 @@ fn write_error(error: &Error) -> KvError {
 pub(super) struct Store {
     db: DB,
     write_options: WriteOptions,
+    /// What reads of single rows are made with: making them anew costs as much as a good part of such a read.
+    memory: ReadOptions,
+    disk: ReadOptions,
+    /// Who writes says which of these he changes.
+    pub(super) hot: HotRows,
 }
 
 impl Store {
@@ -158,11 +168,30 @@ impl Store {
     fn of(db: DB, settings: &RocksSettings) -> Self {
         let mut write_options = WriteOptions::default();
         write_options.set_sync(settings.sync_writes);
-        Self { db, write_options }
+        let (memory, disk) = (read_options(Reach::Memory), read_options(Reach::Disk));
+        Self { db, write_options, memory, disk, hot: HotRows::default() }
     }
 
     pub(super) fn get(&self, key: &[u8], reach: Reach) -> Result<Option<Bytes>, ReadError> {
-        let value = self.db.get_cf_opt(self.family(key), key, &read_options(reach))?;
+        if !hot::is_hot(key) {
+            return self.read(key, reach);
+        }
+        match self.hot.get(key) {
+            Known::Row(value) => Ok(value),
+            Known::Nothing(ticket) => {
+                let value = self.read(key, reach)?;
+                self.hot.learn(ticket, key, value.as_ref());
+                Ok(value)
+            }
+        }
+    }
+
+    fn read(&self, key: &[u8], reach: Reach) -> Result<Option<Bytes>, ReadError> {
+        let options = match reach {
+            Reach::Memory => &self.memory,
+            Reach::Disk => &self.disk,
+        };
+        let value = self.db.get_cf_opt(self.family(key), key, options)?;
         Ok(value.map(Bytes::from))
     }
 
