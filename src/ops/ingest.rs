@@ -27,7 +27,7 @@ const BATCH_SIZE_BYTES_MAX: u64 = 1 << 20;
 const BATCHES_PER_BODY: u64 = 2;
 
 /// What of the budget may go into larger batches, as a part; and the part of what is free of that which one batch may take.
-const LARGER_PART: usize = 4;
+const LARGER_PART: usize = 8;
 const ONE_PART: usize = 8;
 
 /// Pieces smaller than this are copied together. Bytes.

@@ -11,10 +11,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub(super) const PIECE_BLOCK_COUNT_MAX: usize = 4;
 
 /// Blocks that all readers together hold beyond one each: what clients take slowly, or not at all, stays in memory.
-const HELD_BLOCK_COUNT_MAX: usize = 256;
+const HELD_BLOCK_COUNT_MAX: usize = 128;
 
 /// Blocks in buffers of either size that wait for their next reader.
-const IDLE_BLOCK_COUNT_MAX: usize = 128;
+const IDLE_BLOCK_COUNT_MAX: usize = 32;
 
 /// What all readers share.
 pub(super) struct Buffers {

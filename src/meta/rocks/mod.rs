@@ -3,7 +3,7 @@
 //! - Commits go through one thread (`committer`), which makes them serialisable and lets those that
 //!   arrive together share one sync.
 //! - What nearly every request reads is kept beside the database (`hot`), and so is what nearly every commit adds to (`counters`).
-//! - Reads are served at once when memory has what they need, else on a thread that may block.
+//! - Reads are served at once when memory has what they need, or the disk is quick (`quickness`), else on a thread that may block.
 //! - After a write that failed only reads are served, unless it failed for want of room.
 //! - A log that has lost commits which were acknowledged is not opened (`damage`).
 
@@ -12,6 +12,7 @@ mod counters;
 mod damage;
 mod hot;
 mod load;
+mod quickness;
 mod settings;
 mod store;
 
@@ -20,6 +21,7 @@ pub use settings::RocksSettings;
 use super::{Check, Kv, KvError, Write, within_one_table};
 use async_trait::async_trait;
 use bytes::Bytes;
+use quickness::Quickness;
 use std::{
     ops::Range,
     path::Path,
@@ -40,6 +42,7 @@ const SCAN_IN_MEMORY_COUNT_MAX: usize = 128;
 pub struct RocksKv {
     store: Arc<Store>,
     read_only: Arc<AtomicBool>,
+    quickness: Arc<Quickness>,
     /// Taken by `drop` alone.
     committer: Option<(mpsc::Sender<committer::Request>, thread::JoinHandle<()>)>,
 }
@@ -105,7 +108,7 @@ impl RocksKv {
             .name("index-committer".to_owned())
             .spawn(work)
             .map_err(|error| KvError::Engine(format!("cannot start the committer: {error}")))?;
-        Ok(Self { store, read_only, committer: Some((sender, thread)) })
+        Ok(Self { store, read_only, quickness: Arc::default(), committer: Some((sender, thread)) })
     }
 
     /// Reads on a thread that may block. A caller who goes away leaves the read to end unheard.
@@ -126,12 +129,15 @@ impl RocksKv {
 #[async_trait]
 impl Kv for RocksKv {
     async fn get(&self, key: &[u8]) -> Result<Option<Bytes>, KvError> {
-        match self.store.get(key, Reach::Memory) {
+        let is_quick = self.quickness.is_likely();
+        let reach = if is_quick { Reach::Disk } else { Reach::Memory };
+        let read = || self.store.get(key, reach);
+        match if is_quick { self.quickness.timed(read) } else { read() } {
             Ok(value) => Ok(value),
             Err(ReadError::Failed(error)) => Err(error),
             Err(ReadError::NotInMemory) => {
-                let key = key.to_vec();
-                self.read_from_disk(move |store| store.get(&key, Reach::Disk)).await
+                let (key, quickness) = (key.to_vec(), Arc::clone(&self.quickness));
+                self.read_from_disk(move |store| quickness.timed(|| store.get(&key, Reach::Disk))).await
             }
         }
     }
