@@ -69,7 +69,7 @@ fn brief(micros: u64) -> String {
 }
 
 fn spelled(objects: u64) -> String {
-    if objects % 1_000_000 == 0 { format!("{} million", objects / 1_000_000) } else { objects.to_string() }
+    if objects.is_multiple_of(1_000_000) { format!("{} million", objects / 1_000_000) } else { objects.to_string() }
 }
 
 /// Both axes are logarithmic: what does not depend on the number of objects is a level line.

@@ -103,12 +103,12 @@ impl World {
 
     /// Whether an object's bytes are in the index.
     pub(crate) fn is_small(self, number: u64) -> bool {
-        self.rank(number) % 2 == 0
+        self.rank(number).is_multiple_of(2)
     }
 
     fn object_row(self, number: u64) -> (Vec<u8>, Bytes) {
         let rank = self.rank(number);
-        let (place, size) = if rank % 2 == 0 { (Place::Index, SMALL) } else { (Place::File, LARGE) };
+        let (place, size) = if rank.is_multiple_of(2) { (Place::Index, SMALL) } else { (Place::File, LARGE) };
         let crc64_nvme =
             Checksum::new(ChecksumAlgorithm::Crc64Nvme, mixed(rank ^ 1 << 40).to_be_bytes().to_vec()).expect("it is of eight bytes");
         let extent = Extent { place, blob: blob(rank), offset: 0, size };

@@ -19,7 +19,10 @@ pub use rocks::{RocksKv, RocksSettings};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
+
+/// Says of a row's key where the row begins that is wanted next; `None` when that is the very next one.
+pub type Leap = Arc<dyn Fn(&[u8]) -> Option<Vec<u8>> + Send + Sync>;
 
 /// An ordered key-value engine.
 ///
@@ -41,6 +44,22 @@ pub trait Kv: Send + Sync + 'static {
     /// # Errors
     /// When the engine cannot read.
     async fn scan(&self, range: Range<Vec<u8>>, count_max: usize) -> Result<Vec<(Bytes, Bytes)>, KvError>;
+
+    /// Like [`scan`](Kv::scan), but behind each pair it leaves out the rows below where `leap` says, and costs what it yields and
+    /// not what it leaves out. A leap backwards is none. Pairs may be of different moments.
+    ///
+    /// # Errors
+    /// When the engine cannot read.
+    async fn scan_leaping(&self, mut range: Range<Vec<u8>>, count_max: usize, leap: Leap) -> Result<Vec<(Bytes, Bytes)>, KvError> {
+        let mut pairs = Vec::new();
+        while pairs.len() < count_max
+            && let Some(pair) = self.scan(range.clone(), 1).await?.pop()
+        {
+            range.start = next_wanted(&pair.0, &leap);
+            pairs.push(pair);
+        }
+        Ok(pairs)
+    }
 
     /// Applies all writes if all checks hold, or nothing. Writes apply in order; the last one to a key wins, and what adds to
     /// a counter adds to what the writes before it have made of it.
@@ -139,6 +158,11 @@ pub enum KvError {
     /// A record cannot be read; for the log.
     #[error("corrupt record: {0}")]
     Corrupt(String),
+}
+
+/// Where the row begins that is wanted after the one with this key.
+pub fn next_wanted(key: &[u8], leap: &Leap) -> Vec<u8> {
+    leap(key).filter(|to| to.as_slice() > key).unwrap_or_else(|| keys::successor(key))
 }
 
 /// Refuses a range that reaches into a second table: engines keep tables apart.

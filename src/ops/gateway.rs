@@ -9,7 +9,7 @@ use super::{
 use crate::{
     blob::{BlobError, BlobId, BlobStore},
     meta::{
-        Check, Kv, KvError, Write, keys,
+        Check, Kv, KvError, Leap, Write, keys,
         record::{BucketId, BucketRecord, Record},
     },
     model::{Bucket, Failure, Timestamp},
@@ -121,6 +121,15 @@ impl Gateway {
 
     pub(super) async fn scan(&self, range: std::ops::Range<Vec<u8>>, count_max: usize) -> Result<Vec<(Bytes, Bytes)>, Failure> {
         self.kv.scan(range, count_max).await.map_err(index_failure)
+    }
+
+    pub(super) async fn scan_leaping(
+        &self,
+        range: std::ops::Range<Vec<u8>>,
+        count_max: usize,
+        leap: Leap,
+    ) -> Result<Vec<(Bytes, Bytes)>, Failure> {
+        self.kv.scan_leaping(range, count_max, leap).await.map_err(index_failure)
     }
 
     /// Commits; `Ok(Some(index))` is the check that did not hold.

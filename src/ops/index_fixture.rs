@@ -5,7 +5,7 @@ use super::{Environment, Gateway, GatewaySettings};
 use crate::{
     blob::{BlobError, BlobId, BlobStore, BlobStream, Staging},
     meta::{
-        Check, Kv, KvError, MemoryKv, Write, keys,
+        Check, Kv, KvError, Leap, MemoryKv, Write, keys,
         record::{BucketId, BucketRecord, Content, ObjectRecord, Record, UploadRecord},
     },
     model::{Account, Attributes, Bucket, ByteRange, Caller, ETag, Failure, ObjectKey, ObjectRef, Operation, Outcome, Timestamp, UploadId},
@@ -154,6 +154,12 @@ impl Kv for Index {
 
     async fn scan(&self, range: Range<Vec<u8>>, count_max: usize) -> Result<Vec<(Bytes, Bytes)>, KvError> {
         let page = self.rows.scan(range, count_max).await?;
+        self.count(page.len());
+        Ok(page)
+    }
+
+    async fn scan_leaping(&self, range: Range<Vec<u8>>, count_max: usize, leap: Leap) -> Result<Vec<(Bytes, Bytes)>, KvError> {
+        let page = self.rows.scan_leaping(range, count_max, leap).await?;
         self.count(page.len());
         Ok(page)
     }

@@ -1,7 +1,7 @@
 //! What the listings share: walking rows in pages that fit, and rolling keys up at a delimiter.
 //!
 //! - A line of a listing is an item or a common prefix; lines are in order of their text.
-//! - Behind a common prefix the walk seeks instead of reading on, so that a page costs what it
+//! - Behind a common prefix the walk leaps instead of reading on, so that a page costs what it
 //!   shows and not what its prefixes hold.
 
 use super::{
@@ -10,25 +10,18 @@ use super::{
 };
 use crate::{
     meta::{
-        KvError, keys,
+        KvError, Leap, keys, next_wanted,
         record::{BucketId, Record},
     },
     model::{Entry, Failure, ObjectKey},
 };
 use bytes::Bytes;
-use std::{ops::Range, vec};
+use std::{ops::Range, sync::Arc, vec};
 
 /// Most rows read from the index at once.
 const SCAN_ROWS_MAX: usize = 1024;
 
-/// Fewest rows worth a read.
-const SCAN_ROWS_MIN: usize = 8;
-
-/// Rows first read when a delimiter may make most of them superfluous.
-const SCAN_ROWS_DELIMITED: usize = 64;
-
-/// Rows of a range, one after another, read in pages that grow while all of them are wanted and
-/// shrink when a seek makes them superfluous.
+/// Rows of a range, one after another, read in pages that grow.
 pub(super) struct Walk<'a> {
     gateway: &'a Gateway,
     /// What has been read and not been taken.
@@ -37,12 +30,19 @@ pub(super) struct Walk<'a> {
     rest: Range<Vec<u8>>,
     /// How many rows to read next.
     row_count: usize,
+    /// Which rows are left out.
+    leap: Option<Leap>,
 }
 
 impl<'a> Walk<'a> {
     /// A walk that begins with a page of about `row_count` rows.
     pub(super) fn new(gateway: &'a Gateway, range: Range<Vec<u8>>, row_count: usize) -> Self {
-        Self { gateway, page: Vec::new().into_iter(), rest: range, row_count: row_count.clamp(1, SCAN_ROWS_MAX) }
+        Self { gateway, page: Vec::new().into_iter(), rest: range, row_count: row_count.clamp(1, SCAN_ROWS_MAX), leap: None }
+    }
+
+    /// The same without the rows that `leap` leaves out; they are not read.
+    pub(super) fn leaping(gateway: &'a Gateway, range: Range<Vec<u8>>, row_count: usize, leap: Leap) -> Self {
+        Self { leap: Some(leap), ..Self::new(gateway, range, row_count) }
     }
 
     /// The next row: key and value.
@@ -53,25 +53,18 @@ impl<'a> Walk<'a> {
         if self.rest.is_empty() {
             return Ok(None);
         }
-        let page = self.gateway.scan(self.rest.clone(), self.row_count).await?;
-        self.rest.start = match page.last() {
-            Some((last, _)) if page.len() >= self.row_count => keys::successor(last),
-            Some(_) | None => self.rest.end.clone(),
+        let page = match &self.leap {
+            Some(leap) => self.gateway.scan_leaping(self.rest.clone(), self.row_count, Arc::clone(leap)).await?,
+            None => self.gateway.scan(self.rest.clone(), self.row_count).await?,
+        };
+        self.rest.start = match (page.last(), &self.leap) {
+            (Some((last, _)), Some(leap)) if page.len() >= self.row_count => next_wanted(last, leap),
+            (Some((last, _)), None) if page.len() >= self.row_count => keys::successor(last),
+            (Some(_) | None, _) => self.rest.end.clone(),
         };
         self.row_count = (self.row_count * 2).min(SCAN_ROWS_MAX);
         self.page = page.into_iter();
         Ok(self.page.next())
-    }
-
-    /// Leaves out the rows below `to`.
-    pub(super) fn seek(&mut self, to: Vec<u8>) {
-        let superfluous = self.page.as_slice().partition_point(|(key, _)| key.as_ref() < to.as_slice());
-        self.page.by_ref().take(superfluous).for_each(drop);
-        if self.page.as_slice().is_empty() && self.rest.start < to {
-            self.rest.start = to;
-            // The page that was just left doubled the count; half of what it had is a quarter of that.
-            self.row_count = (self.row_count / 4).max(SCAN_ROWS_MIN);
-        }
     }
 }
 
@@ -94,6 +87,16 @@ impl<'a> Scope<'a> {
         }
         let at = key.strip_prefix(self.prefix)?.find(self.delimiter)?;
         Some(&key[..self.prefix.len() + at + self.delimiter.len()])
+    }
+
+    /// Leaves out the rows of a common prefix behind the first of them, which shows it.
+    fn leap<T: Listed>(&self) -> Leap {
+        let (bucket, prefix, delimiter) = (self.bucket, self.prefix.to_owned(), self.delimiter.to_owned());
+        Arc::new(move |row| {
+            let scope = Scope { bucket, prefix: &prefix, delimiter: &delimiter };
+            let key = T::key_of(row)?;
+            Some(T::after_prefix(bucket, scope.common_prefix(key.as_str())?))
+        })
     }
 
     /// Where the rows begin that follow a line of this text. A common prefix that holds `text` is not
@@ -148,8 +151,10 @@ impl Gateway {
         }
         // One row more than lines are asked for tells whether there are more.
         let row_count = count_max.saturating_add(1);
-        let row_count = if scope.delimiter.is_empty() { row_count } else { row_count.min(SCAN_ROWS_DELIMITED) };
-        let mut walk = Walk::new(self, range, row_count);
+        let mut walk = match scope.delimiter {
+            "" => Walk::new(self, range, row_count),
+            _ => Walk::leaping(self, range, row_count, scope.leap::<T>()),
+        };
 
         while let Some((row, value)) = walk.next().await? {
             if page.entries.len() == count_max {
@@ -158,10 +163,7 @@ impl Gateway {
             }
             let key = T::key_of(&row).ok_or_else(|| corrupt_row(&row))?;
             match scope.common_prefix(key.as_str()) {
-                Some(common_prefix) => {
-                    walk.seek(T::after_prefix(scope.bucket, common_prefix));
-                    page.entries.push(Entry::CommonPrefix(common_prefix.to_owned()));
-                }
+                Some(common_prefix) => page.entries.push(Entry::CommonPrefix(common_prefix.to_owned())),
                 None => page.entries.push(Entry::Item(T::item(&row, key, decode(&value)?).ok_or_else(|| corrupt_row(&row))?)),
             }
         }
@@ -213,18 +215,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_seek_goes_forward_only_within_and_beyond_what_was_read() {
+    async fn a_leap_goes_forward_only_within_and_beyond_what_was_read() {
         let fixture = Fixture::new();
         for row in 0..100_u8 {
             fixture.put_row(vec![b'x', row], Bytes::new()).await;
         }
-        let mut walk = Walk::new(&fixture.gateway, b"x".to_vec()..b"y".to_vec(), 16);
-        let mut taken = Vec::new();
-        for to in [0, 5, 3, 15, 60, 60, 99, 100] {
-            walk.seek(vec![b'x', to]);
-            taken.push(walk.next().await.unwrap().map(|(key, _)| key[1]));
+        let leap: Leap = Arc::new(|row| match row[1] {
+            0 => Some(vec![b'x', 5]),
+            5 => Some(vec![b'x', 3]),
+            6 => Some(vec![b'x', 6]),
+            7 => Some(vec![b'x', 60]),
+            61 => Some(b"x\x62\xFF".to_vec()),
+            99 => Some(vec![b'y', 7]),
+            _ => None,
+        });
+        for row_count in [1, 2, 3, 16, 1_000] {
+            let mut walk = Walk::leaping(&fixture.gateway, b"x".to_vec()..b"y".to_vec(), row_count, Arc::clone(&leap));
+            let mut taken = Vec::new();
+            while let Some((key, _)) = walk.next().await.unwrap() {
+                taken.push(key[1]);
+            }
+            assert_eq!(taken, [0, 5, 6, 7, 60, 61, 99], "pages from {row_count}");
         }
-        assert_eq!(taken, [Some(0), Some(5), Some(6), Some(15), Some(60), Some(61), Some(99), None]);
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! What every [`Kv`] engine must do, whatever it is made of. Panics where one does not.
 
-use crate::meta::{Check, Kv, KvError, Write, keys};
+use crate::meta::{Check, Kv, KvError, Leap, Write, keys};
 use bytes::Bytes;
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
@@ -20,6 +20,7 @@ pub async fn run(kv: Arc<dyn Kv>) {
         a_conflict_leaves_nothing_behind(&kv).await;
         writes_apply_in_order(&kv).await;
         scans_are_bounded_and_in_order(&kv).await;
+        scans_that_leap_leave_out_what_they_are_told(&kv).await;
         values_of_every_size_survive(&kv).await;
         behaves_as_a_sorted_map(&kv).await;
         increments_by_many_are_all_counted(&kv).await;
@@ -169,6 +170,37 @@ async fn scans_are_bounded_and_in_order(kv: &View) {
     }
     let after = kv.kv.scan(keys::successor(&kv.key("a"))..keys::table(kv.table).end, 1).await.expect("a sound engine scans");
     assert_eq!(after, expected[4..5], "a page goes on after the last key of the one before");
+}
+
+async fn scans_that_leap_leave_out_what_they_are_told(kv: &View) {
+    kv.clear().await;
+    let name = |number: u16| number.to_be_bytes();
+    let numbers: Vec<u16> = (0..1_500).filter(|number| number % 7 != 3).collect();
+    kv.write(numbers.iter().map(|&number| kv.put(name(number), name(number))).collect()).await;
+    // Rows that were removed are stepped over like those that are left out.
+    kv.write(numbers.iter().filter(|&&number| number % 50 == 20).map(|&number| kv.delete(name(number))).collect()).await;
+    // To the next multiple of so many, which is another row, none, or beyond the range; now and then backwards.
+    for length in [1_u16, 2, 5, 9, 40, 600] {
+        let (table, base) = (kv.table, kv.key([]).len());
+        let to =
+            move |number: u16| (number % 11 != 5).then(|| if number % 11 == 6 { number / 2 } else { number - number % length + length });
+        let leap: Leap = Arc::new(move |key: &[u8]| {
+            let number = u16::from_be_bytes(key[base..].try_into().expect("a name"));
+            to(number).map(|to| [&[table][..], &to.to_be_bytes()].concat())
+        });
+        for (start, end, count_max) in [(0, 1_500, 1_000), (0, 1_500, 33), (0, 1_500, 1), (0, 1_500, 0), (4, 721, 40), (721, 4, 40)] {
+            let mut expected = vec![];
+            let mut next = start;
+            for &number in numbers.iter().filter(|&&number| number % 50 != 20 && (start..end).contains(&number)) {
+                if number >= next && expected.len() < count_max {
+                    expected.push((Bytes::from(kv.key(name(number))), Bytes::copy_from_slice(&name(number))));
+                    next = to(number).unwrap_or(0).max(number + 1);
+                }
+            }
+            let found = kv.kv.scan_leaping(kv.range(name(start), name(end)), count_max, Arc::clone(&leap)).await;
+            assert_eq!(found, Ok(expected), "{length}: {start} to {end}, up to {count_max}");
+        }
+    }
 }
 
 async fn values_of_every_size_survive(kv: &View) {
@@ -423,6 +455,7 @@ async fn a_caller_who_gives_up_does_no_harm(kv: &View) {
 async fn ranges_across_tables_are_refused(kv: &dyn Kv) {
     for range in [b"A".to_vec()..b"Z".to_vec(), vec![]..b"Z".to_vec(), b"Da".to_vec()..b"E\0".to_vec()] {
         assert!(matches!(kv.scan(range.clone(), 1).await, Err(KvError::Engine(_))), "{range:?}");
+        assert!(matches!(kv.scan_leaping(range.clone(), 1, Arc::new(|_| None)).await, Err(KvError::Engine(_))), "{range:?}");
         assert!(matches!(kv.commit(vec![Check::EmptyRange(range.clone())], vec![]).await, Err(KvError::Engine(_))), "{range:?}");
     }
 }

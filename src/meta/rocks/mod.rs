@@ -18,7 +18,7 @@ mod store;
 
 pub use settings::RocksSettings;
 
-use super::{Check, Kv, KvError, Write, within_one_table};
+use super::{Check, Kv, KvError, Leap, Write, within_one_table};
 use async_trait::async_trait;
 use bytes::Bytes;
 use quickness::Quickness;
@@ -36,6 +36,9 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Scans of up to so many pairs are tried in memory first; copying more would keep other tasks waiting.
 const SCAN_IN_MEMORY_COUNT_MAX: usize = 128;
+
+/// Pairs of a scan that leaps which are looked for in memory first; a leap costs as much as many steps.
+const LEAPS_IN_MEMORY_COUNT_MAX: usize = 32;
 
 /// A [`Kv`] on RocksDB. Its directory is locked until it is dropped. Dropping it settles the commits
 /// that wait and moves all rows to sorted files, so it may take a moment.
@@ -152,6 +155,23 @@ impl Kv for RocksKv {
             }
         }
         self.read_from_disk(move |store| store.scan(range, count_max, Reach::Disk)).await
+    }
+
+    /// All of it with one iterator, on one thread that may block, but for what memory has of its beginning.
+    async fn scan_leaping(&self, mut range: Range<Vec<u8>>, count_max: usize, leap: Leap) -> Result<Vec<(Bytes, Bytes)>, KvError> {
+        within_one_table(&range)?;
+        let mut pairs = Vec::new();
+        let count_in_memory = count_max.min(LEAPS_IN_MEMORY_COUNT_MAX);
+        match self.store.scan_leaping(&mut range, &mut pairs, count_in_memory, &leap, Reach::Memory) {
+            Ok(()) if pairs.len() < count_in_memory || pairs.len() == count_max => return Ok(pairs),
+            Err(ReadError::Failed(error)) => return Err(error),
+            Ok(()) | Err(ReadError::NotInMemory) => {}
+        }
+        self.read_from_disk(move |store| {
+            store.scan_leaping(&mut range, &mut pairs, count_max, &leap, Reach::Disk)?;
+            Ok(pairs)
+        })
+        .await
     }
 
     async fn commit(&self, checks: Vec<Check>, writes: Vec<Write>) -> Result<(), KvError> {

@@ -7,7 +7,7 @@ use super::{
     settings::Setup,
 };
 use crate::{
-    meta::{KvError, keys},
+    meta::{KvError, Leap, keys, next_wanted},
     telemetry::{self, Metric},
 };
 use bytes::Bytes;
@@ -29,6 +29,9 @@ const INLINE_DATA: &str = "inline-data";
 
 /// A read of memory only gives up after stepping over so many removed rows: they cost time too.
 const REMOVED_IN_MEMORY_MAX: u64 = 1000;
+
+/// Rows that are stepped over before a leap seeks, which costs some ten steps.
+const STEPS_BEFORE_SEEK: usize = 8;
 
 /// How far a read may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -210,6 +213,41 @@ impl Store {
         }
         rows.status()?;
         Ok(pairs)
+    }
+
+    /// Adds pairs of a range, which must stay within one table, until there are `count_max`, each beyond where `leap` says of the
+    /// one before. The range is left where it did not come to, also when it fails.
+    pub(super) fn scan_leaping(
+        &self,
+        range: &mut Range<Vec<u8>>,
+        pairs: &mut Vec<(Bytes, Bytes)>,
+        count_max: usize,
+        leap: &Leap,
+        reach: Reach,
+    ) -> Result<(), ReadError> {
+        if range.is_empty() {
+            return Ok(());
+        }
+        let mut rows = self.rows(range.clone(), reach);
+        while pairs.len() < count_max
+            && let Some((key, value)) = rows.item()
+        {
+            range.start = next_wanted(key, leap);
+            pairs.push((Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)));
+            rows.next();
+            let is_below = |rows: &DBRawIteratorWithThreadMode<'_, DB>| rows.key().is_some_and(|key| key < range.start.as_slice());
+            for _ in 0..STEPS_BEFORE_SEEK {
+                if !is_below(&rows) {
+                    break;
+                }
+                rows.next();
+            }
+            if is_below(&rows) {
+                rows.seek(&range.start);
+            }
+        }
+        rows.status()?;
+        Ok(())
     }
 
     /// Whether every key of a range, which must stay within one table, is one of those `ignored`.

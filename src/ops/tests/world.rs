@@ -3,7 +3,7 @@
 use crate::{
     blob::{BlobId, BlobStore, MemoryBlobs},
     meta::{
-        Check, Kv, KvError, MemoryKv, Write, keys,
+        Check, Kv, KvError, Leap, MemoryKv, Write, keys,
         record::{
             BlobRecord, BucketId, BucketRecord, Content, Extent, ManifestChunk, ManifestPart, ObjectRecord, PartRecord, Place, Record, Todo,
         },
@@ -64,6 +64,10 @@ impl Kv for TestKv {
 
     async fn scan(&self, range: Range<Vec<u8>>, count_max: usize) -> Result<Vec<(Bytes, Bytes)>, KvError> {
         self.inner.scan(range, count_max).await
+    }
+
+    async fn scan_leaping(&self, range: Range<Vec<u8>>, count_max: usize, leap: Leap) -> Result<Vec<(Bytes, Bytes)>, KvError> {
+        self.inner.scan_leaping(range, count_max, leap).await
     }
 
     async fn commit(&self, checks: Vec<Check>, writes: Vec<Write>) -> Result<(), KvError> {
