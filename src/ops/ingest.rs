@@ -339,7 +339,7 @@ mod tests {
         let slots = BodySlots::new(64 << 20, 64 << 10);
         let stopped: Vec<_> = std::iter::from_fn(|| slots.take().ok()).map(|slot| (slot.room(), slot)).collect();
         assert!((slots.count()..1024).contains(&stopped.len()), "{}", stopped.len());
-        assert_eq!(slots.count(), 768);
+        assert_eq!(slots.count(), 896);
         let batches: u64 = stopped.iter().map(|(room, _)| room.size + BATCH_SIZE_BYTES_MIN).sum();
         assert!(batches <= 64 << 20, "all of them at once: {batches}");
     }
