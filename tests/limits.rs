@@ -43,6 +43,8 @@ const NO_DEFENCE: &[(&str, &str, &str)] = &[
     ("src/meta/record.rs", "PARTS_HERE_MAX", "layout of records"),
     ("src/meta/rocks/mod.rs", "SCAN_IN_MEMORY_COUNT_MAX", "how the index is read"),
     ("src/meta/rocks/mod.rs", "LEAPS_IN_MEMORY_COUNT_MAX", "how the index is read"),
+    ("src/meta/rocks/quickness.rs", "CREDIT_MAX", "how the index is read"),
+    ("src/meta/rocks/quickness.rs", "QUICK_TIME_MAX", "how the index is read"),
     ("src/meta/rocks/settings.rs", "BLOB_SIZE_MIN", "layout of the index"),
     ("src/meta/rocks/settings.rs", "REMOVED_WINDOW", "when the index is compacted"),
     ("src/meta/rocks/store.rs", "REMOVED_IN_MEMORY_MAX", "how the index is read"),
