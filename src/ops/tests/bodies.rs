@@ -8,6 +8,8 @@ use crate::{
     testkit::faulty::BlobStep,
 };
 use bytes::Bytes;
+use std::sync::Arc;
+use tokio::sync::Notify;
 
 fn checksum_of(algorithm: ChecksumAlgorithm, bytes: &[u8]) -> Checksum {
     let mut hasher = Hasher::new(algorithm);
@@ -129,9 +131,17 @@ async fn a_caller_that_hangs_up_in_its_body_leaves_nothing_behind() {
 async fn a_caller_that_hangs_up_after_its_last_byte_has_written() {
     let world = World::new().await;
     let bytes = noise(1, 200_000);
-    world.before_commit(|_| async { tokio::time::sleep(std::time::Duration::from_millis(100)).await });
-    let put = world.put_as(put_of("k"), pieces(&bytes));
-    assert!(tokio::time::timeout(std::time::Duration::from_millis(50), put).await.is_err());
+    let (begun, goes_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let commit = (Arc::clone(&begun), Arc::clone(&goes_on));
+    world.before_commit(|_| async move {
+        commit.0.notify_one();
+        commit.1.notified().await;
+    });
+    tokio::select! {
+        answer = world.put_as(put_of("k"), pieces(&bytes)) => panic!("{answer:?} before it was committed"),
+        () = begun.notified() => {}
+    }
+    goes_on.notify_one();
     world.gateway.drain().await;
     assert_eq!(world.get("k").await.unwrap(), bytes);
     world.audit().await;
