@@ -5,8 +5,7 @@
 //! - Beside the index a file takes up further room (`reserve`). It is given up when somebody else takes the margin, so that
 //!   the index can go on writing; and taken again when there is enough.
 //! - A thread looks at the file systems a few times a second. In between, what was let in is counted, so asking costs no
-//!   system call, and many who ask at once are not let in to the same room. What was let in before a look is counted until
-//!   the next one, since it may have been on its way to the disk when that was looked at.
+//!   system call, and many who ask at once are not let in to the same room.
 //!
 //! docs/adr/0010-failing-hardware.md has the reasons.
 
@@ -90,8 +89,6 @@ struct Volume {
     room: AtomicU64,
     /// What was let in since. Bytes.
     admitted: AtomicU64,
-    /// What was let in between the last look and the one before. Bytes.
-    admitted_before: AtomicU64,
 }
 
 /// What a file system says of itself.
@@ -294,13 +291,7 @@ fn margin(reserve_bytes: u64, reserve: &Reserve) -> u64 {
 
 impl Volume {
     fn new(path: &Path) -> Self {
-        Self {
-            path: path.to_owned(),
-            device: device(path),
-            room: AtomicU64::new(u64::MAX),
-            admitted: AtomicU64::new(0),
-            admitted_before: AtomicU64::new(0),
-        }
+        Self { path: path.to_owned(), device: device(path), room: AtomicU64::new(u64::MAX), admitted: AtomicU64::new(0) }
     }
 
     /// Lets so many bytes in, if there is room for them.
@@ -309,15 +300,14 @@ impl Volume {
         if room == u64::MAX {
             return true;
         }
-        let left = room.saturating_sub(self.admitted_before.load(Ordering::Acquire));
-        let admit = |admitted: u64| admitted.checked_add(size_bytes).filter(|&sum| room > 0 && sum <= left);
+        let admit = |admitted: u64| admitted.checked_add(size_bytes).filter(|&sum| room > 0 && sum <= room);
         self.admitted.fetch_update(Ordering::AcqRel, Ordering::Acquire, admit).is_ok()
     }
 
     /// Keeps what a look found, and says so when that is another thing than before.
     fn note(&self, room: u64) {
         let before = self.room.swap(room, Ordering::AcqRel);
-        self.admitted_before.store(self.admitted.swap(0, Ordering::AcqRel), Ordering::Release);
+        self.admitted.store(0, Ordering::Release);
         let path = self.path.display();
         match (before == 0, room == 0) {
             (false, true) => tracing::warn!(%path, "the disk is full: new bytes are refused until there is room again"),
