@@ -56,7 +56,10 @@ impl Server {
         answer.split(' ').nth(1).unwrap_or_default().to_owned()
     }
 
-    fn log(&self) -> String {
+    /// All that it logged until its end, which is now: lines of requests may wait a moment before they are written.
+    fn last_words(&mut self) -> String {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), rustix::process::Signal::TERM).expect("it is ours");
+        self.child.wait().expect("it ends");
         std::fs::read_to_string(self.place.path().join("log")).expect("it is text")
     }
 }
@@ -121,7 +124,7 @@ fn request(
 
 #[test]
 fn the_log_holds_no_secret_no_token_and_no_signature() {
-    let server = Server::start();
+    let mut server = Server::start();
     let (root, temporary, now) = (root(), temporary(), now());
     let token = temporary.security_token.clone().expect("temporary credentials have one");
     let bucket = Addressed { bucket: Some("canary"), key: None, bucket_in_host: None };
@@ -160,7 +163,7 @@ fn the_log_holds_no_secret_no_token_and_no_signature() {
     let rpc = "POST /?Action=AssumeRole&Version=2015-04-01&AccessKeyId=AKCANARY&SignatureNonce=canary-of-a-field&Signature=canary-of-bytes";
     assert_eq!(server.ask(&format!("{rpc} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")), "400");
 
-    let log = server.log();
+    let log = server.last_words();
     for line in ["GetObject", "PutObject", "SignatureDoesNotMatch", ACCESS_KEY] {
         assert!(log.contains(line), "the canary: the log tells of {line}\n{log}");
     }

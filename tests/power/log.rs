@@ -20,7 +20,7 @@ const COMMITS_MAX: usize = 40;
 const WRITERS: u8 = 4;
 
 fn open(path: &Path) -> RocksKv {
-    let settings = RocksSettings { write_buffer_bytes: 4 << 20, block_cache_bytes: 4 << 20, ..RocksSettings::default() };
+    let settings = RocksSettings { write_buffer_bytes: 8 << 20, block_cache_bytes: 16 << 20, ..RocksSettings::default() };
     RocksKv::open(path, settings).expect("the index opens")
 }
 
