@@ -54,11 +54,10 @@ def stacks(results):
 
 
 def apart(cost, floor, shares):
-    """What the floor uses, what digests and the index use, and what is left."""
-    stack = [("the floor: socket and file", min(floor, cost))]
-    stack += [(part, shares[part] * cost) for part in ("MD5", "CRC", "index") if part in shares]
-    rest = cost - sum(size for _, size in stack)
-    return [*stack, ("rest", rest)] if rest > 0 else stack
+    """What digests and the index use, what of the rest the floor uses, too, and what is left. All together it is the cost."""
+    parts = [(part, shares[part] * cost) for part in ("MD5", "CRC", "index") if part in shares]
+    left = cost - sum(size for _, size in parts)
+    return [("the floor: socket and file", min(floor, left)), *parts, ("rest", max(left - floor, 0.0))]
 
 
 def legend(bars):
