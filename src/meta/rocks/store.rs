@@ -98,7 +98,19 @@ impl Store {
             }
             opened => opened.map_err(|error| engine_error(&error))?,
         };
+        Self::begin_log(&db)?;
         Ok(Self::of(db, settings))
+    }
+
+    /// Writes something that changes nothing, so that the engine sets room aside for its new log now: on a disk that others
+    /// fill, deletes need it.
+    fn begin_log(db: &DB) -> Result<(), KvError> {
+        let mut nothing = WriteBatch::default();
+        nothing.put_log_data(b"begun");
+        match db.write(nothing).map_err(|error| write_error(&error)) {
+            Err(KvError::NoSpace) | Ok(()) => Ok(()),
+            Err(other) => Err(other),
+        }
     }
 
     /// Opens a database whose log is not whole, unless commits that were acknowledged would be missing.
