@@ -155,7 +155,8 @@ fn cut_power(file_system: FileSystem, layout: Layout, seeds: Range<u64>, flags: 
         let mut dice = Dice::new(seed);
         let operations = operations(&mut dice);
         run.load.run(server.address, &mut dice, operations, |dice| {
-            disk.cut(dice);
+            disk.destage(dice);
+            run.load.cut_power(|| disk.shut_down());
             server.kill();
         });
         disk.power_on();

@@ -19,7 +19,10 @@
 //! - A real disk writes parts of its cache whenever it likes and in any order. So a cut first writes back random ranges of the
 //!   images (or none, or all) without a flush: what was written since the last flush survives in any combination.
 //! - After the cut the outer file system and then the one under test are mounted again and replay their journals, as after a
-//!   reboot. The server is killed only after the cut: a write that failed and is acknowledged all the same would be found, too.
+//!   reboot.
+//! - The server is killed only after the cut: a write that comes after it, fails and is acknowledged all the same would be found,
+//!   too. What was under way at the cut proves nothing when it is acknowledged after it: nobody hears of that when the power
+//!   really goes, and a kernel that lives on may then call a sync done that is not (docs/adr/0009-how-crashes-are-tested.md).
 //!
 //! What is not modelled: sectors torn in themselves (the cache works in pages of 4 KiB), and disks that lie about flushes.
 //!
@@ -133,8 +136,14 @@ impl Disk {
         &self.mounts[0]
     }
 
-    /// Cuts the power.
+    /// Cuts the power, with random ranges of what was not flushed on the disk.
     pub(crate) fn cut(&mut self, dice: &mut Dice) {
+        self.destage(dice);
+        self.shut_down();
+    }
+
+    /// Writes back random ranges of what was not flushed, or nothing, or all.
+    pub(crate) fn destage(&self, dice: &mut Dice) {
         let destaged = *dice.pick(&[Destaged::Nothing, Destaged::Some, Destaged::Some, Destaged::All]);
         let mut commands = Vec::new();
         for index in 0..self.mounts.len() as u64 {
@@ -151,8 +160,16 @@ impl Disk {
                 }
             }
         }
+        self.xfs_io(&commands);
+    }
+
+    /// The cut itself.
+    pub(crate) fn shut_down(&self) {
         // Without `-f` the shutdown does not flush the log.
-        commands.push("shutdown".to_owned());
+        self.xfs_io(&["shutdown".to_owned()]);
+    }
+
+    fn xfs_io(&self, commands: &[String]) {
         let image = self.image(0);
         let mut arguments = vec!["-x"];
         commands.iter().for_each(|command| arguments.extend(["-c", command]));

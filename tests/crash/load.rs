@@ -35,6 +35,10 @@ pub(crate) struct Load {
     /// The interruption has begun: from here on failures are what is expected.
     interrupting: AtomicBool,
     stopped: AtomicBool,
+    /// The power may be gone already.
+    power_goes: AtomicBool,
+    /// The power is gone.
+    power_is_gone: AtomicBool,
 }
 
 /// The server did not acknowledge: whatever this thread had under way may or may not have happened.
@@ -42,13 +46,20 @@ struct Unanswered;
 
 impl Load {
     pub(crate) fn new() -> Self {
-        Self { oracle: Mutex::default(), interrupting: AtomicBool::new(false), stopped: AtomicBool::new(false) }
+        Self {
+            oracle: Mutex::default(),
+            interrupting: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
+            power_goes: AtomicBool::new(false),
+            power_is_gone: AtomicBool::new(false),
+        }
     }
 
     /// Lets clients loose on a server and interrupts them after so many operations. Returns when all have noticed.
     pub(crate) fn run(&self, address: SocketAddr, dice: &mut Dice, operations: u64, interrupt: impl FnOnce(&mut Dice)) {
-        self.interrupting.store(false, Ordering::SeqCst);
-        self.stopped.store(false, Ordering::SeqCst);
+        for flag in [&self.interrupting, &self.stopped, &self.power_goes, &self.power_is_gone] {
+            flag.store(false, Ordering::SeqCst);
+        }
         let target = self.oracle().begun + operations;
         thread::scope(|scope| {
             // However this ends, the threads must.
@@ -66,6 +77,13 @@ impl Load {
             self.interrupting.store(true, Ordering::SeqCst);
             interrupt(dice);
         });
+    }
+
+    /// Cuts the power. What began before and is acknowledged from here on counts as unanswered: see `disk`.
+    pub(crate) fn cut_power(&self, cut: impl FnOnce()) {
+        self.power_goes.store(true, Ordering::SeqCst);
+        cut();
+        self.power_is_gone.store(true, Ordering::SeqCst);
     }
 
     /// What is known.
@@ -349,8 +367,12 @@ impl Worker<'_> {
 
     /// Asks; anything but a success is a problem unless the server is being interrupted.
     fn ask(&mut self, request: &Request<'_>) -> Result<RawResponse, Unanswered> {
+        let began_without_power = self.load.power_is_gone.load(Ordering::SeqCst);
         let why = match self.client.ask(request) {
-            Ok(answer) if is_success(&answer) => return Ok(answer),
+            Ok(answer) if is_success(&answer) => {
+                let is_heard = began_without_power || !self.load.power_goes.load(Ordering::SeqCst);
+                return if is_heard { Ok(answer) } else { Err(Unanswered) };
+            }
             Ok(answer) => format!("{} {}", answer.status, String::from_utf8_lossy(&answer.body)),
             Err(error) => error.to_string(),
         };

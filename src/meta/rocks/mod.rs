@@ -57,7 +57,9 @@ impl RocksKv {
     /// # Errors
     /// [`KvError::Engine`] when another one has it open, when it is damaged, has lost acknowledged commits or cannot be read or written.
     pub fn open(path: &Path, settings: RocksSettings) -> Result<Self, KvError> {
-        Self::start(Store::open(path, &settings)?)
+        let store = Store::open(path, &settings)?;
+        store.begin_log()?;
+        Self::start(store)
     }
 
     /// Opens a database that is there for reads alone, as of the moment it is opened; every commit is refused. Blocks.

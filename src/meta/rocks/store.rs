@@ -98,19 +98,7 @@ impl Store {
             }
             opened => opened.map_err(|error| engine_error(&error))?,
         };
-        Self::begin_log(&db)?;
         Ok(Self::of(db, settings))
-    }
-
-    /// Writes something that changes nothing, so that the engine sets room aside for its new log now: on a disk that others
-    /// fill, deletes need it.
-    fn begin_log(db: &DB) -> Result<(), KvError> {
-        let mut nothing = WriteBatch::default();
-        nothing.put_log_data(b"begun");
-        match db.write(nothing).map_err(|error| write_error(&error)) {
-            Err(KvError::NoSpace) | Ok(()) => Ok(()),
-            Err(other) => Err(other),
-        }
     }
 
     /// Opens a database whose log is not whole, unless commits that were acknowledged would be missing.
@@ -279,6 +267,17 @@ impl Store {
     /// Applies all of a batch, synced as the settings say.
     pub(super) fn write(&self, batch: WriteBatch) -> Result<(), KvError> {
         self.db.write_opt(batch, &self.write_options).map_err(|error| write_error(&error))
+    }
+
+    /// Writes something that changes nothing, so that the engine sets room aside for its new log now: on a disk that others
+    /// fill, deletes need it. Without room it does so with the first write that finds some.
+    pub(super) fn begin_log(&self) -> Result<(), KvError> {
+        let mut nothing = WriteBatch::default();
+        nothing.put_log_data(b"begun");
+        match self.write(nothing) {
+            Err(KvError::NoSpace) | Ok(()) => Ok(()),
+            Err(other) => Err(other),
+        }
     }
 
     /// Adds to a batch that a key gets a value, or none.
