@@ -120,9 +120,10 @@ impl Gateway {
                 CopiedBytes::Shared(extents)
             }
             None => {
-                self.admit(Store::Blobs, range.size())?;
+                let admission = self.admit(Store::Blobs, range.size())?;
                 let mut staging = self.blobs.stage(self.new_blob_id(), Some(range.size())).await.map_err(blob_failure)?;
                 pump(&mut reader, &slot, digest.as_mut(), Some(&mut *staging)).await?;
+                admission.is_used();
                 CopiedBytes::Rewritten(Received::Staged(staging))
             }
         };

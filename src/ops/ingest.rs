@@ -156,7 +156,7 @@ impl Gateway {
             Some(_) | None => {
                 let head = intake.batch(Room { size: inline_max.saturating_add(1), larger: None }).await?;
                 if intake.size <= inline_max {
-                    self.admit(Store::Index, intake.size)?;
+                    self.admit(Store::Index, intake.size)?.is_used();
                     add(digest, &head.pieces).await?;
                     return Ok(if intake.size == 0 { Received::Nothing } else { Received::Small(joined(head.pieces)) });
                 }
@@ -165,11 +165,11 @@ impl Gateway {
         };
         // A size that was announced is let in as a whole, and the store sets the room aside. Else it is let in as it comes.
         let claimed = intake.claimed;
-        self.admit(Store::Blobs, claimed.unwrap_or(0))?;
+        let admission = self.admit(Store::Blobs, claimed.unwrap_or(0))?;
         let mut staging = None;
         while !batch.pieces.is_empty() {
             if claimed.is_none() {
-                self.admit(Store::Blobs, batch.pieces.iter().map(|bytes| bytes.len() as u64).sum())?;
+                self.admit(Store::Blobs, batch.pieces.iter().map(|bytes| bytes.len() as u64).sum())?.is_used();
             }
             let others = digest.others.clone();
             let write = async {
@@ -185,6 +185,7 @@ impl Gateway {
             *digest = BodyDigest { md5, others };
             batch = next;
         }
+        admission.is_used();
         Ok(staging.map_or(Received::Nothing, Received::Staged))
     }
 }

@@ -5,7 +5,7 @@
 use super::Gateway;
 use crate::{
     model::{Failure, Operation as Op},
-    space::{Room, Store},
+    space::{Admission, Room, Store},
 };
 
 impl Gateway {
@@ -35,12 +35,12 @@ impl Gateway {
         if self.space.has_room(store, size.unwrap_or(0)) { Ok(()) } else { Err(Failure::NoSpace) }
     }
 
-    /// Lets new bytes in, and counts them.
+    /// Lets new bytes in, and counts them until they are seen on the disk or given up.
     ///
     /// # Errors
     /// `NoSpace`.
-    pub(super) fn admit(&self, store: Store, size: u64) -> Result<(), Failure> {
-        if self.space.admit(store, size) { Ok(()) } else { Err(Failure::NoSpace) }
+    pub(super) fn admit(&self, store: Store, size: u64) -> Result<Admission, Failure> {
+        self.space.admit(store, size).ok_or(Failure::NoSpace)
     }
 }
 

@@ -67,6 +67,16 @@ pub struct Space {
     _running: Option<mpsc::Sender<()>>,
 }
 
+/// Bytes that were let in. Dropped, they are no longer counted: they will not be written, or not stay.
+#[must_use]
+pub struct Admission {
+    state: Arc<State>,
+    store: Store,
+    size_bytes: u64,
+    /// The look before which they were let in. The next one sees for itself what was written.
+    look: u64,
+}
+
 /// Room beside what is stored, for what is written there by others than the stores.
 #[derive(Clone)]
 pub struct Room(Arc<State>);
@@ -89,6 +99,8 @@ struct Volume {
     room: AtomicU64,
     /// What was let in since. Bytes.
     admitted: AtomicU64,
+    /// How many looks there were.
+    looks: AtomicU64,
 }
 
 /// What a file system says of itself.
@@ -159,10 +171,12 @@ impl Space {
         Self { state, _running: Some(running) }
     }
 
-    /// Lets so many bytes in; `false` when there is no room for them, or, with 0 bytes, no room at all.
-    #[must_use]
-    pub fn admit(&self, store: Store, size_bytes: u64) -> bool {
-        counted(self.state.volume(store).admit(size_bytes))
+    /// Lets so many bytes in; `None` when there is no room for them, or, with 0 bytes, no room at all.
+    pub fn admit(&self, store: Store, size_bytes: u64) -> Option<Admission> {
+        let volume = self.state.volume(store);
+        // Counted by the next look instead, should that come in between: then they are not given back.
+        let look = volume.looks.load(Ordering::Acquire);
+        counted(volume.admit(size_bytes)).then(|| Admission { state: Arc::clone(&self.state), store, size_bytes, look })
     }
 
     /// The same room, for what is written beside the stores.
@@ -182,6 +196,21 @@ impl Space {
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.state.volumes.iter().any(|volume| volume.room.load(Ordering::Acquire) == 0)
+    }
+}
+
+impl Admission {
+    /// The bytes are written, to stay.
+    pub fn is_used(mut self) {
+        self.size_bytes = 0;
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        if self.size_bytes > 0 {
+            self.state.volume(self.store).give_back(self.size_bytes, self.look);
+        }
     }
 }
 
@@ -291,7 +320,7 @@ fn margin(reserve_bytes: u64, reserve: &Reserve) -> u64 {
 
 impl Volume {
     fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), device: device(path), room: AtomicU64::new(u64::MAX), admitted: AtomicU64::new(0) }
+        Self { path: path.to_owned(), device: device(path), room: AtomicU64::new(u64::MAX), admitted: AtomicU64::new(0), looks: AtomicU64::new(0) }
     }
 
     /// Lets so many bytes in, if there is room for them.
@@ -304,9 +333,18 @@ impl Volume {
         self.admitted.fetch_update(Ordering::AcqRel, Ordering::Acquire, admit).is_ok()
     }
 
+    /// Counts bytes no longer that were let in before a look, unless that was long ago.
+    fn give_back(&self, size_bytes: u64, look: u64) {
+        if self.looks.load(Ordering::Acquire) == look {
+            let less = |admitted: u64| Some(admitted.saturating_sub(size_bytes));
+            let _ = self.admitted.fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
+        }
+    }
+
     /// Keeps what a look found, and says so when that is another thing than before.
     fn note(&self, room: u64) {
         let before = self.room.swap(room, Ordering::AcqRel);
+        self.looks.fetch_add(1, Ordering::AcqRel);
         self.admitted.store(0, Ordering::Release);
         let path = self.path.display();
         match (before == 0, room == 0) {

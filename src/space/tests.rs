@@ -10,27 +10,46 @@ fn state(room: u64) -> Space {
     space
 }
 
+/// Whether bytes are let in, to stay.
+fn admits(space: &Space, store: Store, size_bytes: u64) -> bool {
+    space.admit(store, size_bytes).map(Admission::is_used).is_some()
+}
+
+#[test]
+fn bytes_that_do_not_stay_are_not_counted_any_longer() {
+    let space = state(10);
+    let given_up = space.admit(Store::Blobs, 8).unwrap();
+    assert!(!admits(&space, Store::Blobs, 4));
+    drop(given_up);
+    assert!(admits(&space, Store::Blobs, 4));
+    let late = space.admit(Store::Blobs, 6).unwrap();
+    space.state.volumes[0].note(10);
+    assert!(admits(&space, Store::Blobs, 10));
+    drop(late);
+    assert!(!admits(&space, Store::Blobs, 1), "the look did not count them either");
+}
+
 #[test]
 fn many_who_ask_between_two_looks_are_not_let_in_to_the_same_room() {
     let space = state(10);
-    assert!(space.admit(Store::Blobs, 6));
-    assert!(!space.admit(Store::Blobs, 6));
-    assert!(space.admit(Store::Index, 4), "both are on one file system here");
-    assert!(!space.admit(Store::Blobs, 1));
+    assert!(admits(&space, Store::Blobs, 6));
+    assert!(!admits(&space, Store::Blobs, 6));
+    assert!(admits(&space, Store::Index, 4), "both are on one file system here");
+    assert!(!admits(&space, Store::Blobs, 1));
     assert!(space.has_room(Store::Blobs, 10), "asking alone does not count");
     space.state.volumes[0].note(10);
-    assert!(space.admit(Store::Blobs, 10), "the next look begins anew");
-    assert!(!space.admit(Store::Blobs, u64::MAX), "a size that no disk has");
+    assert!(admits(&space, Store::Blobs, 10), "the next look begins anew");
+    assert!(!admits(&space, Store::Blobs, u64::MAX), "a size that no disk has");
 }
 
 #[test]
 fn a_full_disk_lets_nothing_in_however_small() {
     let space = state(0);
     assert!(space.is_full());
-    assert!(!space.admit(Store::Index, 0) && !space.has_room(Store::Index, 0));
+    assert!(!admits(&space, Store::Index, 0) && !space.has_room(Store::Index, 0));
     space.state.volumes[0].note(1);
-    assert!(!space.is_full() && space.admit(Store::Index, 0) && space.admit(Store::Index, 0));
-    assert!(Space::unbounded().admit(Store::Blobs, u64::MAX));
+    assert!(!space.is_full() && admits(&space, Store::Index, 0) && admits(&space, Store::Index, 0));
+    assert!(admits(&Space::unbounded(), Store::Blobs, u64::MAX));
 }
 
 #[test]
@@ -65,7 +84,7 @@ fn what_is_kept_for_the_reserve_is_no_room() {
 
     // A reserve that the disk has no room for is kept from others all the same.
     let space = Space::open(directory.path(), directory.path(), u64::MAX / 4);
-    assert!(space.is_full() && !space.admit(Store::Index, 0));
+    assert!(space.is_full() && !admits(&space, Store::Index, 0));
     drop(space);
     drop(Space::open(directory.path(), directory.path(), 0));
     assert!(!directory.path().join(RESERVE_FILE).exists(), "none is wanted");

@@ -100,6 +100,12 @@ fn an_index_whose_list_of_files_rotted_is_not_opened() {
 }
 
 /// Rot in the log would take all later commits along without a word, so it is no start at all.
+/// Where the second record of a log begins: the first one, which a start writes, is shorter than the part of a commit that is
+/// wanted here. A record is its CRC 4, length 2, type 1, and so many bytes.
+fn second_record(log: &[u8]) -> usize {
+    7 + usize::from(u16::from_le_bytes([log[4], log[5]]))
+}
+
 #[test]
 fn a_log_that_has_lost_acknowledged_commits_is_refused_until_somebody_accepts_that() {
     let place = place();
@@ -128,7 +134,7 @@ fn a_log_that_has_lost_acknowledged_commits_is_refused_until_somebody_accepts_th
     // A commit cut short, which nobody was told of, is no reason.
     let file = files(&data, "log").into_iter().next().expect("a log");
     let sound = fs::read(&file).expect("it can be read");
-    fs::write(&file, [&sound[..], &sound[..100]].concat()).expect("it can be written");
+    fs::write(&file, [&sound[..], &sound[second_record(&sound)..][..100]].concat()).expect("it can be written");
     let mut store = Store::start(&data, &log, &[]);
     store.assert_holds(&objects);
     let more = (0..40).map(|number| (format!("more-{number:03}"), noise(number, 500))).collect();
