@@ -320,7 +320,13 @@ fn margin(reserve_bytes: u64, reserve: &Reserve) -> u64 {
 
 impl Volume {
     fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), device: device(path), room: AtomicU64::new(u64::MAX), admitted: AtomicU64::new(0), looks: AtomicU64::new(0) }
+        Self {
+            path: path.to_owned(),
+            device: device(path),
+            room: AtomicU64::new(u64::MAX),
+            admitted: AtomicU64::new(0),
+            looks: AtomicU64::new(0),
+        }
     }
 
     /// Lets so many bytes in, if there is room for them.
