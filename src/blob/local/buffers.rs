@@ -13,8 +13,9 @@ pub(super) const PIECE_BLOCK_COUNT_MAX: usize = 4;
 /// Blocks that all readers together hold beyond one each: what clients take slowly, or not at all, stays in memory.
 const HELD_BLOCK_COUNT_MAX: usize = 128;
 
-/// Blocks in buffers of either size that wait for their next reader.
-const IDLE_BLOCK_COUNT_MAX: usize = 32;
+/// Blocks in buffers of both sizes that wait for their next reader: all that busy readers hold, or memory would come and go with every piece,
+/// and the allocator keep more of it than it is asked for.
+const IDLE_BLOCK_COUNT_MAX: usize = HELD_BLOCK_COUNT_MAX;
 
 /// What all readers share.
 pub(super) struct Buffers {
@@ -110,10 +111,10 @@ impl Drop for Buffer {
     fn drop(&mut self) {
         let Some(bytes) = self.bytes.take() else { return };
         let mut idle = self.buffers.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let alike = idle.of(bytes.len());
-        if alike.len() * bytes.len() < IDLE_BLOCK_COUNT_MAX * BLOCK_SIZE {
-            alike.push(bytes);
-        }
+        idle.of(bytes.len()).push(bytes);
+        // There are never more pieces than may be held. Single blocks, which few readers want, get what these leave.
+        let rest = IDLE_BLOCK_COUNT_MAX - idle.pieces.len() * PIECE_BLOCK_COUNT_MAX;
+        idle.blocks.truncate(rest);
     }
 }
 
@@ -150,8 +151,10 @@ mod tests {
         assert_eq!(held.len(), HELD_BLOCK_COUNT_MAX / PIECE_BLOCK_COUNT_MAX, "a buffer counts with all it has");
         assert!(buffers.room(1).is_none());
         let single: Vec<Buffer> = (0..=IDLE_BLOCK_COUNT_MAX).map(|_| buffers.least().buffer(BLOCK_SIZE)).collect();
-        drop((held, single));
-        assert_eq!(idle_counts(&buffers), (IDLE_BLOCK_COUNT_MAX / PIECE_BLOCK_COUNT_MAX, IDLE_BLOCK_COUNT_MAX));
+        drop(single);
+        assert_eq!(idle_counts(&buffers), (0, IDLE_BLOCK_COUNT_MAX));
+        drop(held);
+        assert_eq!(idle_counts(&buffers), (HELD_BLOCK_COUNT_MAX / PIECE_BLOCK_COUNT_MAX, 0), "pieces make single blocks give way");
         assert_eq!(buffers.room(u64::MAX).unwrap().block_count(), PIECE_BLOCK_COUNT_MAX as u64);
     }
 }
