@@ -38,6 +38,9 @@ use std::ops::Range;
 /// The table of bytes kept in the index; engines may store its values apart from the records.
 pub const INLINE_DATA_TABLE: u8 = b'D';
 
+/// The table of the parts of open uploads.
+pub const PARTS_TABLE: u8 = b'P';
+
 /// The version slot of the only version there is yet, S3's `null` version.
 const NULL_VERSION: [u8; 8] = [0; 8];
 
@@ -166,13 +169,13 @@ pub fn upload_of(row: &[u8]) -> Option<(BucketId, ObjectKey, UploadId)> {
 /// One revision of a part.
 #[must_use]
 pub fn part(upload: &UploadId, number: PartNumber, revision: Revision) -> Vec<u8> {
-    join(b'P', &[upload.as_bytes(), &number.get().to_be_bytes(), &revision.0.to_be_bytes()])
+    join(PARTS_TABLE, &[upload.as_bytes(), &number.get().to_be_bytes(), &revision.0.to_be_bytes()])
 }
 
 /// All revisions of all parts of an upload.
 #[must_use]
 pub fn parts(upload: &UploadId) -> Range<Vec<u8>> {
-    prefixed(join(b'P', &[upload.as_bytes()]))
+    prefixed(join(PARTS_TABLE, &[upload.as_bytes()]))
 }
 
 /// All revisions of the parts numbered above `marker`.
@@ -180,7 +183,7 @@ pub fn parts(upload: &UploadId) -> Range<Vec<u8>> {
 pub fn parts_after(upload: &UploadId, marker: u16) -> Range<Vec<u8>> {
     let all = parts(upload);
     match marker.checked_add(1) {
-        Some(next) => join(b'P', &[upload.as_bytes(), &next.to_be_bytes()])..all.end,
+        Some(next) => join(PARTS_TABLE, &[upload.as_bytes(), &next.to_be_bytes()])..all.end,
         None => all.end.clone()..all.end,
     }
 }

@@ -8,6 +8,9 @@ use std::ops::Range;
 /// Rows in a page of records.
 const PAGE_ROWS: usize = 256;
 
+/// Rows in a page of parts, which are small: an upload of 10,000 is completed after ten pages, each of which is a change of threads.
+const PARTS_PAGE_ROWS: usize = 1024;
+
 /// Rows in a page of inline data, whose values are tens of KiB.
 const INLINE_DATA_PAGE_ROWS: usize = 32;
 
@@ -32,7 +35,11 @@ impl Pages {
         if self.is_last {
             return Ok(None);
         }
-        let rows_max = if self.rest.start.first() == Some(&keys::INLINE_DATA_TABLE) { INLINE_DATA_PAGE_ROWS } else { PAGE_ROWS };
+        let rows_max = match self.rest.start.first() {
+            Some(&keys::INLINE_DATA_TABLE) => INLINE_DATA_PAGE_ROWS,
+            Some(&keys::PARTS_TABLE) => PARTS_PAGE_ROWS,
+            Some(_) | None => PAGE_ROWS,
+        };
         let page = gateway.scan(self.rest.clone(), rows_max).await?;
         self.is_last = page.len() < rows_max;
         Ok(page.last().map(|(row, _)| keys::successor(row)).map(|next| {
