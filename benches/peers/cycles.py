@@ -10,7 +10,7 @@ import sys
 from measure import Failed, measure
 from rows import TABLE
 
-ROWS = ["up16", "put-4k", "get-4k", "get-2g"]
+ROWS = ["up16", "up1", "put-1m", "put-4k", "get-4k", "get-2g"]
 TOP = 12
 # The first that matches; what matches nothing is the rest.
 PARTS = [
